@@ -1,0 +1,1 @@
+"""What a model is: its fields, layers, variants, files and presets."""

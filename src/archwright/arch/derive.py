@@ -1,0 +1,386 @@
+"""From the authored form (flat fields, overrides, pattern) to one explicit list of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import NOTHING, InvalidValue, Problem, did_you_mean
+from .attention import AttentionSpec, attention_types
+from .feed_forward import FeedForwardSpec, feed_forward_types
+from .fields import FIELDS, flat_problems, known_names
+from .layer import Layer
+from .norm import LayerNorm, NormSpec, RMSNorm
+from .position import Rope, read_scaling
+from .selectors import as_ranges, indices
+from .spec import Spec, Where, build, field_types
+
+LAYER_KEYS = tuple(f.name for f in FIELDS.values() if f.per_layer)
+"""What an entry of `layers:` may override."""
+
+
+class Deriver:
+    """Builds the layers of one architecture and collects every problem on the way."""
+
+    def __init__(
+        self, values: Mapping[str, Any], flat_bad: set[str], prefix: str, where: Where, top: tuple[str, ...]
+    ) -> None:
+        self.values = values
+        self.flat_bad = flat_bad
+        self.prefix = prefix
+        self.where = where
+        self.top = top
+        self.problems: list[Problem] = []
+
+    def _report(self, problem: Problem, keys: Sequence[str | int] = (), key: bool = False) -> None:
+        self.problems.append(problem.at(self.where((*self.top, *keys), key)))
+
+    # Which entry each layer follows -----------------------------------------------------------------------
+
+    def layers(self) -> tuple[Layer, ...] | None:
+        """One layer each; equal layers are one object. None where something is wrong."""
+        n_layers = self.values["n_layers"]
+        entries: list[tuple[Mapping[str, Any], tuple[str | int, ...], str]] = [({}, (), "")]
+        follows = [0] * (n_layers if isinstance(n_layers, int) and "n_layers" not in self.flat_bad else 1)
+        if self.values.get("layers") is not None and "layers" not in self.flat_bad:
+            self._overrides(follows, entries)
+        elif self.values.get("pattern") is not None and "pattern" not in self.flat_bad:
+            self._pattern(follows, entries)
+        built: list[Layer | None] = []
+        for number, (entry, keys, path) in enumerate(entries):
+            used = number in follows or number == 0
+            built.append(self._layer(entry, keys, path) if used else None)
+        if self.problems or self.flat_bad:
+            return None
+        unique: dict[Layer, Layer] = {}
+        made = [unique.setdefault(layer, layer) if layer else None for layer in built]
+        return tuple(layer for i in follows if (layer := made[i]) is not None)
+
+    def _overrides(self, follows: list[int], entries: list[Any]) -> None:
+        taken: dict[int, int] = {}
+        for number, entry in enumerate(self.values["layers"]):
+            keys: tuple[str | int, ...] = ("layers", number)
+            path = f"layers[{number}]."
+            if not isinstance(entry, Mapping):
+                self._report(
+                    Problem(
+                        f"{self.prefix}layers[{number}]",
+                        entry,
+                        "must be a map",
+                        "Write {layers: 0-15, attention: {...}}",
+                    ),
+                    keys,
+                )
+                continue
+            if "layers" not in entry:
+                self._report(
+                    Problem(
+                        f"{self.prefix}{path}layers", NOTHING, "is missing: which layers are meant?", "Add layers: 0-15"
+                    ),
+                    keys,
+                )
+                continue
+            for key in entry:
+                if key != "layers" and key not in LAYER_KEYS:
+                    hint = did_you_mean(str(key), (*LAYER_KEYS, "layers"), "A layer's fields")
+                    self._report(
+                        Problem(f"{self.prefix}{path}{key}", NOTHING, "is not a field of a layer", hint),
+                        (*keys, key),
+                        True,
+                    )
+            if "n_layers" in self.flat_bad:
+                chosen: list[int] = []
+            else:
+                try:
+                    chosen = indices(entry["layers"], len(follows))
+                except InvalidValue as error:
+                    for problem in error.problems:
+                        self._report(replace(problem, field=f"{self.prefix}{path}layers"), (*keys, "layers"))
+                    continue
+            clash = [i for i in chosen if i in taken]
+            if clash:
+                first = taken[clash[0]]
+                rule = f"overlaps layers[{first}] ({show_entry(self.values['layers'][first])}) in {as_ranges(clash)}"
+                self._report(
+                    Problem(f"{self.prefix}{path}layers", entry["layers"], rule, "Give each layer one entry"),
+                    (*keys, "layers"),
+                )
+                continue
+            label = f"layers[{as_ranges(chosen)}]." if chosen else path
+            body = {k: v for k, v in entry.items() if k in LAYER_KEYS}
+            entries.append((body, keys, label))
+            for i in chosen:
+                taken[i] = number
+                follows[i] = len(entries) - 1
+            if not chosen:
+                follows.append(len(entries) - 1)
+
+    def _pattern(self, follows: list[int], entries: list[Any]) -> None:
+        cycle: list[int] = []
+        for number, item in enumerate(self.values["pattern"]):
+            keys: tuple[str | int, ...] = ("pattern", number)
+            path = f"pattern[{number}]."
+            times = 1
+            if isinstance(item, str):
+                body: dict[str, Any] = {"attention": {"type": item}}
+            elif isinstance(item, Mapping):
+                body = {k: v for k, v in item.items() if k != "times"}
+                times = item.get("times", 1)
+                if "type" in body:
+                    body = {"attention": body}
+            else:
+                self._report(
+                    Problem(
+                        f"{self.prefix}pattern[{number}]",
+                        item,
+                        "must be a type or a map",
+                        "Write full or {type: sliding, times: 5}",
+                    ),
+                    keys,
+                )
+                continue
+            if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= 10_000:
+                self._report(
+                    Problem(f"{self.prefix}{path}times", times, "must be a whole number from 1 to 10,000"),
+                    (*keys, "times"),
+                )
+                continue
+            for key in body:
+                if key not in LAYER_KEYS:
+                    hint = did_you_mean(str(key), (*LAYER_KEYS, "times"), "A layer's fields")
+                    self._report(
+                        Problem(f"{self.prefix}{path}{key}", NOTHING, "is not a field of a layer", hint),
+                        (*keys, key),
+                        True,
+                    )
+            entries.append(({k: v for k, v in body.items() if k in LAYER_KEYS}, keys, path))
+            cycle += [len(entries) - 1] * times
+        if not cycle:
+            if not self.problems:
+                self._report(
+                    Problem(f"{self.prefix}pattern", self.values["pattern"], "is empty", "Leave it out"), ("pattern",)
+                )
+            return
+        for i in range(len(follows)):
+            follows[i] = cycle[i % len(cycle)]
+        follows.extend(set(cycle) - set(follows))  # items cut off at n_layers are still validated
+
+    # One layer ----------------------------------------------------------------------------------------------
+
+    def _layer(self, entry: Mapping[str, Any], keys: tuple[str | int, ...], path: str) -> Layer | None:
+        own = {name: value for name, value in entry.items() if name not in ("attention", "feed_forward")}
+        flat = {**self.values, **own}
+        for name in own:
+            self._check_own(name, own[name], keys, path)
+        d_model, n_heads = flat["d_model"], flat["n_heads"]
+        head_dim = flat["head_dim"]
+        if head_dim is None and isinstance(d_model, int) and isinstance(n_heads, int) and n_heads > 0:
+            head_dim = d_model // n_heads
+            if "n_heads" in own and d_model % n_heads:
+                rule = f"d_model ({d_model}) must be divisible by n_heads ({n_heads})"
+                self._report(
+                    Problem(f"{self.prefix}{path}n_heads", n_heads, rule, "Change one of them, or give head_dim"),
+                    (*keys, "n_heads"),
+                )
+        attention = self._attention(entry, flat, head_dim, keys, path, own)
+        feed_forward = self._feed_forward(entry, flat, keys, path)
+        position = self._position(flat, attention, own, keys, path)
+        if attention is None or feed_forward is None or self.flat_bad or self.problems:
+            return None
+        norm: NormSpec = (RMSNorm if flat["use_rms_norm"] else LayerNorm)(flat["d_model"], flat["norm_eps"])
+        return Layer(attention, feed_forward, norm, norm, position)
+
+    def _check_own(self, name: str, value: Any, keys: tuple[str | int, ...], path: str) -> None:
+        neutral = {f.name: f.default for f in FIELDS.values()} | {"d_model": 2**20, "n_heads": 1, "n_kv_heads": 1}
+        trial = {**neutral, name: value}
+        if name == "n_kv_heads":
+            trial["n_heads"] = value
+        for problem in flat_problems(trial):
+            if problem.field == name and "divisible" not in problem.rule:
+                self._report(replace(problem, field=f"{self.prefix}{path}{name}"), (*keys, name))
+
+    def _merged(
+        self,
+        name: str,
+        start: dict[str, Any],
+        entry: Mapping[str, Any],
+        keys: tuple[str | int, ...],
+        path: str,
+        registry: Any,
+    ) -> tuple[dict[str, Any], tuple[str | int, ...], str]:
+        """The flat map of a part with a layer's own over it; a changed type drops what the new type lacks."""
+        merged, at, label = dict(start), (), ""
+        for source, source_keys, source_path in (
+            (self.values.get(name), (name,), ""),
+            (entry.get(name), (*keys, name), path),
+        ):
+            if source is None:
+                continue
+            if isinstance(source, str):
+                source = {"type": source}
+            if not isinstance(source, Mapping):
+                if source is not self.values.get(name):
+                    self._report(
+                        Problem(f"{self.prefix}{source_path}{name}", source, "must be a map or a type"), source_keys
+                    )
+                continue
+            kind = source.get("type", merged["type"])
+            if kind != merged["type"] and isinstance(kind, str) and kind in registry:
+                known = field_types(registry.get(kind))
+                merged = {k: v for k, v in merged.items() if k in known}
+            merged.update({k: v for k, v in source.items() if v is not None})
+            for key in [k for k, v in source.items() if v is None]:
+                merged.pop(key, None)
+            merged["type"] = kind
+            at, label = source_keys, source_path
+        return merged, at, f"{label}{name}."
+
+    def _build(
+        self, registry: Any, merged: dict[str, Any], given: dict[str, Any], at: tuple[str | int, ...], label: str
+    ) -> Spec | None:
+        kind = merged["type"]
+        cls = registry.find(kind) if isinstance(kind, str) else None
+        if cls is None:
+            if not (kind == self.values.get("custom_attention") and "custom_attention" in self.flat_bad):
+                hint = known_names(kind, registry.names())
+                self._report(
+                    Problem(f"{self.prefix}{label}type", kind, f"is not a known {registry.kind}", hint), (*at, "type")
+                )
+            return None
+
+        def place(keys: tuple[str | int, ...], key: bool) -> Any:
+            return self.where((*self.top, *keys), key)
+
+        spec, problems = build(cls, merged, given, f"{self.prefix}{label}", at, place)
+        for problem in problems:
+            name = problem.field.rpartition(".")[2]
+            inherited = name in given and name not in merged
+            if inherited and (self.flat_bad or (not label.count("[") and name in FIELDS)):
+                continue
+            self.problems.append(problem)
+        return spec if isinstance(spec, Spec) else None
+
+    def _attention(
+        self,
+        entry: Mapping[str, Any],
+        flat: Mapping[str, Any],
+        head_dim: Any,
+        keys: tuple[str | int, ...],
+        path: str,
+        own: Mapping[str, Any],
+    ) -> AttentionSpec | None:
+        custom = self.values.get("custom_attention")
+        start = {"type": custom or "full"}
+        if custom and isinstance(self.values.get("attention"), Mapping):
+            stated = self.values["attention"].get("type", custom)
+            if stated != custom:
+                self._report(
+                    Problem(
+                        f"{self.prefix}custom_attention",
+                        custom,
+                        f"contradicts attention.type ({stated})",
+                        "Keep one of them",
+                    ),
+                    ("custom_attention",),
+                )
+        merged, at, label = self._merged("attention", start, entry, keys, path, attention_types)
+        named = entry.get("attention")
+        entry_type = named.get("type") if isinstance(named, Mapping) else named
+        if custom and entry_type is not None and entry_type != custom:
+            self._report(
+                Problem(
+                    f"{self.prefix}{path}attention.type",
+                    entry_type,
+                    f"contradicts custom_attention ({custom})",
+                    "Keep one of them",
+                ),
+                (*keys, "attention"),
+            )
+        bias = merged.get("bias")
+        if isinstance(bias, bool):
+            merged["bias"] = ["q", "k", "v", "o"] if bias else []
+        kind = merged["type"]
+        kv_heads = flat["n_kv_heads"]
+        if kind == "mqa":
+            stated_kv = merged.get("n_kv_heads", kv_heads if entry_type != "mqa" or "n_kv_heads" in own else 1)
+            if stated_kv != 1 and "n_kv_heads" not in self.flat_bad:
+                self._report(
+                    Problem(
+                        f"{self.prefix}{path}n_kv_heads",
+                        stated_kv,
+                        "must be 1 for mqa",
+                        "Set n_kv_heads: 1, or use type gqa",
+                    ),
+                    at or ("custom_attention",),
+                )
+            kv_heads = 1
+        elif kv_heads and isinstance(flat["n_heads"], int) and "n_heads" in own and "n_kv_heads" not in own:
+            pass  # the rule below reports heads that do not divide
+        if kind == "sliding" and isinstance(merged.get("dilation"), int) and not isinstance(merged["dilation"], bool):
+            merged["type"] = "dilated"
+        given = {
+            "d_model": flat["d_model"],
+            "n_heads": flat["n_heads"],
+            "n_kv_heads": kv_heads,
+            "head_dim": head_dim,
+            "dropout": flat["attention_dropout"],
+        }
+        spec = self._build(attention_types, merged, given, at, label if at else path + "attention.")
+        return canonical_attention(spec) if isinstance(spec, AttentionSpec) else None
+
+    def _feed_forward(
+        self, entry: Mapping[str, Any], flat: Mapping[str, Any], keys: tuple[str | int, ...], path: str
+    ) -> FeedForwardSpec | None:
+        start = {"type": "geglu" if flat["use_gated_geglu"] else "gelu"}
+        merged, at, label = self._merged("feed_forward", start, entry, keys, path, feed_forward_types)
+        given = {"d_model": flat["d_model"], "d_ff": flat["d_ff"], "dropout": flat["ffn_dropout"]}
+        spec = self._build(feed_forward_types, merged, given, at, label if at else path + "feed_forward.")
+        return spec if isinstance(spec, FeedForwardSpec) else None
+
+    def _position(
+        self,
+        flat: Mapping[str, Any],
+        attention: AttentionSpec | None,
+        own: Mapping[str, Any],
+        keys: tuple[str | int, ...],
+        path: str,
+    ) -> Rope | None:
+        scaling = None
+        if isinstance(flat["rope_scaling"], Mapping):
+            mine = "rope_scaling" in own
+            at = (*keys, "rope_scaling") if mine else ("rope_scaling",)
+            label = f"{self.prefix}{path if mine else ''}rope_scaling."
+
+            def place(sub: tuple[str | int, ...], key: bool) -> Any:
+                return self.where((*self.top, *sub), key)
+
+            scaling, problems = read_scaling(flat["rope_scaling"], label, at, place, flat["max_seq_len"])
+            self.problems.extend(p for p in problems if p not in self.problems)
+        if attention is None or "rope_theta" in self.flat_bad:
+            return None
+        try:
+            return Rope(attention.head_dim, float(flat["rope_theta"]), scaling)
+        except InvalidValue as error:
+            for problem in error.problems:
+                if problem.field == "dims":
+                    problem = Problem(
+                        "head_dim", attention.head_dim, "must be even for rotary positions", "Choose an even head_dim"
+                    )
+                if problem.field not in self.flat_bad:
+                    self._report(replace(problem, field=self.prefix + path + problem.field), keys)
+            return None
+
+
+def canonical_attention(spec: AttentionSpec) -> AttentionSpec:
+    """The same meaning under one name: a dilated window without gaps is a sliding window."""
+    if spec.type == "dilated" and getattr(spec, "dilation", 0) == 1:
+        values = {name: getattr(spec, name) for name in field_types(type(spec)) if name != "dilation"}
+        made = attention_types.get("sliding")(**values)
+        return made
+    return spec
+
+
+def show_entry(entry: Any) -> str:
+    """How an override names its layers."""
+    return str(entry.get("layers")) if isinstance(entry, Mapping) else str(entry)

@@ -1,0 +1,49 @@
+"""NormSpec: RMSNorm or LayerNorm, with its epsilon."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import ClassVar
+
+from ..errors import Problem
+from .spec import Spec
+from .weights import Weight
+
+
+@dataclasses.dataclass(frozen=True)
+class NormSpec(Spec):
+    """Base of the norms over the last axis of (..., width)."""
+
+    has_bias: ClassVar[bool] = False
+
+    width: int
+    """Length of the normalised axis."""
+    eps: float = 1e-5
+    """Added to the mean square (RMSNorm) or the variance (LayerNorm)."""
+
+    def base_problems(self) -> Iterator[Problem]:
+        if self.width < 1:
+            yield Problem("width", self.width, "must be positive")
+        if self.eps <= 0:
+            yield Problem("eps", self.eps, "must be positive")
+
+    def weights(self) -> Iterator[Weight]:
+        yield Weight("weight", "norms", (self.width,), "vector")
+        if self.has_bias:
+            yield Weight("bias", "norms", (self.width,), "vector")
+
+
+@dataclasses.dataclass(frozen=True)
+class RMSNorm(NormSpec):
+    """x / rms(x) * weight. Source: Zhang and Sennrich 2019."""
+
+    type = "rms"
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerNorm(NormSpec):
+    """(x - mean) / std * weight + bias. Source: Ba et al. 2016."""
+
+    type = "layer"
+    has_bias = True

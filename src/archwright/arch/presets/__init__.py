@@ -1,0 +1,36 @@
+"""Published models by name: one YAML file each, with its source."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from ..config import ArchitectureConfig, Source
+
+FOLDER = Path(__file__).parent
+
+
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """All preset names, sorted."""
+    return tuple(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+
+
+@lru_cache(maxsize=256)
+def preset(name: str) -> ArchitectureConfig:
+    """The published model of that name (one of `names()`)."""
+    from ..files import load
+
+    document = load(FOLDER / f"{name}.yaml")
+    config = ArchitectureConfig.from_fields(
+        document.data["architecture"], "architecture.", document.where, ("architecture",)
+    )
+    return config.sourced(Source(name=name, notes=()))
+
+
+def provenance(name: str) -> dict[str, str]:
+    """`source` and `read_on` of a preset."""
+    from ..files import load
+
+    data = load(FOLDER / f"{name}.yaml").data
+    return {key: str(data[key]) for key in ("source", "read_on")}
