@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archwright import textio
+from archwright import atomic, textio
 from archwright.errors import Unreadable, WriteFailed
 from archwright.textio import (
     Edit,
@@ -155,6 +155,7 @@ def test_limit_holds_where_the_size_is_not_known(tmp_path: Path) -> None:
     [
         (b"a: 1\nb: caf\xe9 x\n", ":2:7", "is not UTF-8: found the byte 0xE9"),
         (b"a\r\nb\r\n\xff\xfe", ":3:1", "0xFF"),
+        (b"a\r\nb\r\n\xe4\xb8", ":3:1", "0xE4 0xB8"),
         (b"\xff\xfea\x00\x00\xd8", ":1:2", "is not UTF-16"),
         (b"n: 1\r\n\r\n\r\n\r\nx: \x00\r\n", ":5:4", "NUL character (U+0000)"),
         ("a: 1\n".encode("utf-16-le"), ":1:2", "looks like UTF-16"),
@@ -210,9 +211,11 @@ def test_apply_edits() -> None:
     assert apply_edits("ab", [Edit(0, 0, ">"), Edit(2, 2, "<")]) == ">ab<"
 
 
-@pytest.mark.parametrize("edits", [[(0, 2, ""), (1, 3, "")], [(0, 5, ""), (4, 4, "x")], [(2, 9, "")], [(-1, 0, "")], [(2, 1, "")]])
+@pytest.mark.parametrize(
+    "edits", [[(0, 2, ""), (1, 3, "")], [(0, 5, ""), (4, 4, "x")], [(2, 9, "")], [(-1, 0, "")], [(2, 1, "")]]
+)
 def test_bad_edits(edits: list[tuple[int, int, str]]) -> None:
-    with pytest.raises(ValueError, match="overlaps|outside"):
+    with pytest.raises(ValueError, match=r"overlaps|outside"):
         apply_edits("hello", edits)
 
 
@@ -465,7 +468,7 @@ def test_sweep_spares_the_living(tmp_path: Path) -> None:
     put(tmp_path / ".a.archwright-tmp-x-00000000", b"")
     put(tmp_path / ".b.archwright-tmp-99-short", b"")
     fresh = put(tmp_path / f".c.archwright-tmp-{os.getpid()}-00000000", b"")
-    with textio._temporary(str(tmp_path / "d"), b"x", None) as held:
+    with atomic._temporary(str(tmp_path / "d"), b"x", None) as held:
         os.utime(held, (0, 0))
         assert sweep(tmp_path) == []
         assert os.path.exists(held)

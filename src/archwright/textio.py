@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import os
 import stat
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from archwright.errors import NOTHING, Location, Problem, Unreadable, WriteFailed, nearest
+from archwright.atomic import create_exclusive, sweep, unencodable, write_bytes
+from archwright.errors import NOTHING, Location, Problem, Unreadable, WriteFailed
+from archwright.filenames import StrPath, shown, why_not
+
+__all__ = [
+    "LIMIT",
+    "Edit",
+    "Text",
+    "apply_edits",
+    "create_exclusive",
+    "line_column",
+    "read_text",
+    "shown",
+    "sweep",
+    "write_bytes",
+    "write_text",
+]
 
 LIMIT = 16 * 2**20
 """Largest file that is read unless a caller says otherwise, in bytes."""
-
-StrPath = str | os.PathLike[str]
 
 _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -68,6 +80,8 @@ class Text:
             breaks = [found - n for n, found in enumerate(_find_all(original, "\r\n"))]
             ordered = [Edit(s + bisect_left(breaks, s), e + bisect_left(breaks, e), r) for s, e, r in ordered]
         native = [Edit(s, e, _with_newline(r, self.newline)) for s, e, r in ordered]
+        if original.count("\r") > original.count("\r\n"):
+            native = _apart(original, native)
         return self.encode(apply_edits(original, native))
 
     def encode(self, text: str) -> bytes:
@@ -79,21 +93,6 @@ class Text:
 def line_column(text: str, offset: int) -> tuple[int, int]:
     """Line and column, both from 1, of a character of a text with "\\n" line ends."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
-def shown(path: StrPath, base: StrPath | None = None) -> str:
-    """A path for messages: relative to `base` (the current folder) where that is shorter, on one printable line."""
-    text = os.fspath(path)
-    if os.path.isabs(text):
-        with suppress(OSError, ValueError):  # the current folder may be gone
-            relative = os.path.relpath(text, base)
-            text = min(relative, text, key=len)
-    elif text.startswith("./") and len(text) > 2:
-        text = text[2:]
-    if text.isprintable():
-        return text
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def apply_edits(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
@@ -118,6 +117,19 @@ def _ordered(edits: Iterable[tuple[int, int, str]], length: int) -> list[Edit]:
             raise ValueError(f"edit {edit.start}-{edit.end} overlaps the one before it, which ends at {done}")
         done = edit.end
     return ordered
+
+
+def _apart(original: str, edits: list[Edit]) -> list[Edit]:
+    # A line end written as CR alone must not meet an LF after the edit: it is then written anew, too.
+    result: list[Edit] = []
+    done = 0
+    for edit in edits:
+        start = edit.start
+        while start > done and original[start - 1] == "\r":
+            start -= 1
+        result.append(Edit(start, edit.end, "\n" * (edit.start - start) + edit.replacement))
+        done = edit.end
+    return result
 
 
 def _find_all(text: str, part: str) -> Iterator[int]:
@@ -171,8 +183,8 @@ def _decode(raw: bytes, encoding: str, bom: bool) -> str:
 
 def _not_text(name: str, problem: UnicodeDecodeError, encoding: str, bom: bool) -> Problem:
     data = bytes(problem.object)
-    before = data[: problem.start].decode(encoding, "replace")
-    where = Location(shown(name), *line_column(before.replace("\r\n", "\n").replace("\r", "\n") + "?", len(before)))
+    before = data[: problem.start].decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+    where = Location(shown(name), *line_column(before, len(before)))
     found = " ".join(f"0x{byte:02X}" for byte in data[problem.start : max(problem.end, problem.start + 1)][:4])
     label = encoding.removesuffix("-le").removesuffix("-be").upper()
     seen = f", which its byte order mark announces (found {found})" if bom else f": found the byte {found}"
@@ -195,7 +207,7 @@ def _read_bytes(name: str, limit: int) -> bytes:
                 raise _too_large(name, size, limit)
         return b"".join(parts)
     except OSError as problem:
-        raise Unreadable(_why_not(name, problem, "read")) from None
+        raise Unreadable(why_not(name, problem, "read")) from None
     except ValueError as problem:
         if isinstance(problem, Unreadable):
             raise
@@ -222,35 +234,6 @@ def _too_large(name: str, size: int, limit: int) -> Unreadable:
     return Unreadable(Problem("", NOTHING, rule, "name a smaller file", Location(shown(name))))
 
 
-def _why_not(name: str, problem: OSError, verb: str) -> Problem:
-    rule, remedy = f"cannot be {verb}: {problem.strerror or problem}", ""
-    if problem.errno == errno.ENOENT and verb != "read":
-        rule = f"cannot be {verb}: its folder does not exist"
-        remedy = f"make the folder {shown(os.path.dirname(name) or '.')} first"
-    elif problem.errno == errno.ENOENT:
-        rule, remedy = "does not exist", _neighbour(name)
-        with suppress(OSError):
-            rule = f"is a link to {shown(os.readlink(name))}, which does not exist"
-    elif problem.errno in (errno.EACCES, errno.EPERM):
-        rule = f"cannot be {verb}: no permission"
-        remedy = "change the permissions of the file or its folder"
-    elif problem.errno == errno.ELOOP:
-        rule, remedy = "is a loop of symbolic links", "let the link name a file"
-    elif problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "free some space and run this again"
-    return Problem("", NOTHING, rule, remedy, Location(shown(name)))
-
-
-def _neighbour(name: str) -> str:
-    folder, base = os.path.split(name)
-    try:
-        names = os.listdir(folder or ".")
-    except OSError:
-        return "check the path" if not os.path.isdir(folder or ".") else ""
-    hit = nearest(base, names) if len(names) <= 1000 else None
-    return f"did you mean {shown(os.path.join(folder, hit))}?" if hit else "check the path"
-
-
 # ---------------------------------------------------------------- writing
 
 
@@ -262,190 +245,8 @@ def write_text(path: StrPath, text: str, like: Text | None = None) -> None:
     try:
         data = text.encode() if like is None else like.edit(_line_edits(like.text, _with_newline(text, "\n")))
     except UnicodeEncodeError as problem:
-        raise WriteFailed(_unencodable(path, problem)) from None
+        raise WriteFailed(unencodable(path, problem)) from None
     write_bytes(path, data)
-
-
-def write_bytes(path: StrPath, data: bytes) -> None:
-    """Write a file whole or not at all, keeping its mode; a link is followed, not replaced. WriteFailed as above."""
-    name = os.fspath(path)
-    try:
-        target = os.path.realpath(name)
-        old = _status(target)
-        if old is not None:
-            _refuse_target(name, target, old)
-        with _interrupts_held(), _temporary(target, data, old) as temp:
-            os.rename(temp, target)
-            _sync_folder(os.path.dirname(target))
-    except OSError as problem:
-        raise WriteFailed(_why_not(name, problem, "written")) from None
-    except ValueError:
-        raise WriteFailed(Problem("", NOTHING, "is not a file name", where=Location(shown(name)))) from None
-
-
-def create_exclusive(path: StrPath, text: str | bytes) -> None:
-    """Create a file whole or not at all; FileExistsError if the name is taken, also by a process at the same moment.
-
-    WriteFailed: any other reason; the name is then still free.
-    """
-    name = os.fspath(path)
-    try:
-        data = text.encode() if isinstance(text, str) else text
-        with _interrupts_held(), _temporary(os.path.abspath(name), data, None) as temp:
-            try:
-                os.link(temp, name)
-            except FileExistsError:
-                raise
-            except OSError as problem:
-                if problem.errno not in _NO_LINKS:
-                    raise
-                _create_directly(name, data)
-            _sync_folder(os.path.dirname(os.path.abspath(name)))
-    except FileExistsError:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from None
-    except OSError as problem:
-        raise WriteFailed(_why_not(name, problem, "created")) from None
-    except UnicodeEncodeError as problem:
-        raise WriteFailed(_unencodable(path, problem)) from None
-
-
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV, errno.EMLINK)
-"""What a file system without hard links answers."""
-
-_MARK = ".archwright-tmp-"
-
-
-def sweep(folder: StrPath) -> list[str]:
-    """Remove the temporary files that killed runs left in a folder; returns their names.
-
-    A file counts as left behind when nobody holds its lock and its process is gone or it is older than a minute
-    (process numbers come again, in containers always the same ones).
-    """
-    import fcntl
-    import time
-
-    removed: list[str] = []
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return removed
-    for name in names:
-        if not name.startswith(".") or _MARK not in name:
-            continue
-        pid, _, token = name.rpartition(_MARK)[2].partition("-")
-        if not (pid.isdecimal() and len(token) == 8):
-            continue
-        path = os.path.join(folder, name)
-        with suppress(OSError):
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not _alive(int(pid)) or time.time() - os.fstat(fd).st_mtime > 60:
-                    os.unlink(path)
-                    removed.append(name)
-            finally:
-                os.close(fd)
-    return removed
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@contextmanager
-def _temporary(target: str, data: bytes, like: os.stat_result | None) -> Iterator[str]:
-    """A synced file beside `target` with the data; whatever happens, it is gone afterwards."""
-    import fcntl
-
-    folder, name = os.path.split(target)
-    short = os.fsdecode(os.fsencode(name)[:200])  # the whole must fit the 255 bytes of a name
-    temp = os.path.join(folder, f".{short}{_MARK}{os.getpid()}-{os.urandom(4).hex()}")
-    fd = -1
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(temp, flags, 0o666 if like is None else 0o600)
-        with suppress(OSError):  # a file system without locks: `sweep` then has the process number alone
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        if like is not None:
-            with suppress(OSError):  # only an administrator may give a file away
-                if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(fd, like.st_uid, like.st_gid)
-            os.fchmod(fd, stat.S_IMODE(like.st_mode))
-        os.fsync(fd)
-        yield temp
-    finally:
-        if fd >= 0:
-            os.close(fd)
-        with suppress(OSError):
-            os.unlink(temp)
-
-
-def _create_directly(name: str, data: bytes) -> None:
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    whole = False
-    try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-        os.fsync(fd)
-        whole = True
-    finally:
-        os.close(fd)
-        if not whole:
-            os.unlink(name)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C and polite kills wait for the few milliseconds of one write, so that it is done or not begun."""
-    import signal
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:  # blocking may itself raise an interrupt that came just before, so it is already inside
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-
-
-def _refuse_target(name: str, target: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, device or socket"
-        raise WriteFailed(
-            Problem("", NOTHING, f"cannot be written: it is {kind}", "name a file", Location(shown(name)))
-        )
-    if not os.access(target, os.W_OK):  # renaming over it would get round a write protection that somebody set
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
-
-
-def _sync_folder(folder: str) -> None:
-    with suppress(OSError):  # some file systems cannot sync a folder; the file itself is synced
-        fd = os.open(folder or ".", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _unencodable(path: StrPath, problem: UnicodeEncodeError) -> Problem:
-    rule = f"cannot be written: the text holds {problem.object[problem.start]!a}, which is no character"
-    return Problem("", NOTHING, rule, "remove it", Location(shown(path)))
 
 
 def _line_edits(old: str, new: str) -> list[Edit]:
