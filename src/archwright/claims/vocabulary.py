@@ -51,7 +51,7 @@ PER = {
     "parameter": ("param", "weight"),
     "step": (),
     "query": (),
-    "million tokens": ("m tokens", "1m tokens", "1 m tokens", "1 million tokens", "million"),
+    "million tokens": ("m tokens", "1m tokens", "1 m tokens", "1 million tokens", "mtok"),
 }
 """What an amount may be per, each with its other spellings."""
 
