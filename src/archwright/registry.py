@@ -14,7 +14,7 @@ T = TypeVar("T")
 def owner(thing: object) -> str:
     """`module.qualname` of a class or function; of a value, of its type."""
     named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"  # type: ignore[attr-defined]  # both have it
+    return f"{named.__module__}.{getattr(named, '__qualname__', '')}"
 
 
 class Registry(Generic[T]):
@@ -36,9 +36,7 @@ class Registry(Generic[T]):
         """Add a thing. The same module and qualified name replaces (a notebook, a reload); another owner is an error."""
         if not isinstance(name, str) or not name:
             raise InvalidValue(Problem(f"{self.kind} name", name, "must be a non-empty text"))
-        if self._load_builtin:
-            self._load_builtin, load = None, self._load_builtin
-            load()
+        self._load_own()
         present = self._items.get(name)
         if present is not None and owner(present) != owner(thing):
             raise InvalidValue(
@@ -52,10 +50,13 @@ class Registry(Generic[T]):
         self._items[name] = thing
         return thing
 
-    def _load(self, plugins: bool) -> None:
-        if self._load_builtin:
-            self._load_builtin, load = None, self._load_builtin
+    def _load_own(self) -> None:
+        load, self._load_builtin = self._load_builtin, None
+        if load is not None:
             load()
+
+    def _load(self, plugins: bool) -> None:
+        self._load_own()
         if plugins and self._group and not self._plugins_loaded:
             self._plugins_loaded = True
             for entry in metadata.entry_points(group=self._group):

@@ -43,8 +43,8 @@ class ParameterCount(int):
         made.parts = dict(parts)
         return made
 
-    def __getnewargs__(self) -> tuple[dict[str, int]]:
-        return (self.parts,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ParameterCount, (self.parts,)
 
 
 class ArchitectureConfig:
@@ -320,7 +320,7 @@ def fingerprint(tree: Any) -> str:
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
     """By place where they have one; each once."""
-    unique = list(dict.fromkeys(problems))
+    unique = list({str(p): p for p in problems}.values())
     return sorted(unique, key=lambda p: (p.where.line, p.where.column) if p.where else (0, 0))
 
 

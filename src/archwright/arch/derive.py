@@ -210,7 +210,9 @@ class Deriver:
         registry: Any,
     ) -> tuple[dict[str, Any], tuple[str | int, ...], str]:
         """The flat map of a part with a layer's own over it; a changed type drops what the new type lacks."""
-        merged, at, label = dict(start), (), ""
+        merged = dict(start)
+        at: tuple[str | int, ...] = ()
+        label = ""
         for source, source_keys, source_path in (
             (self.values.get(name), (name,), ""),
             (entry.get(name), (*keys, name), path),

@@ -51,7 +51,7 @@ def load(
         return what
     if isinstance(what, Mapping):
         return from_map(what)
-    text = os.fspath(what)
+    text = os.fspath(what) if isinstance(what, str | os.PathLike) else what
     if not isinstance(text, str):
         raise InvalidValue(Problem("architecture", what, "is not a file, a preset or a map"))
     if text.startswith("preset:"):
@@ -176,7 +176,9 @@ def _placed(document: Document, top: tuple[str, ...], parent: Location) -> Where
     def where(keys: tuple[str | int, ...], key: bool = False) -> Location | None:
         data: Any = document.data
         for step in keys:
-            if (isinstance(data, Mapping) and step in data) or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+            if (isinstance(data, Mapping) and step in data) or (
+                isinstance(data, list) and isinstance(step, int) and step < len(data)
+            ):
                 data = data[step]
             else:
                 return parent

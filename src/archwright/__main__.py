@@ -1,0 +1,5 @@
+"""`python -m archwright`."""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,5 @@
+"""`python -m archwright.cli`."""
+
+from . import main
+
+raise SystemExit(main())

@@ -1,0 +1,147 @@
+"""What commands share: parsers, settings on the command line, error reports, colour and width."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from types import ModuleType
+from typing import Any
+
+from ..errors import NOTHING, ArchwrightError, Problem, UsageError, did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors name the nearest option and the help to read; exit code 2."""
+
+    def error(self, message: str) -> Any:
+        hint = ""
+        if "unrecognized arguments:" in message:
+            word = message.split("unrecognized arguments:")[1].split()[0]
+            known = [o for action in self._actions for o in action.option_strings if o.startswith("--")]
+            hint = did_you_mean(word.partition("=")[0], known)
+            hint = " " + hint if hint.startswith("Did") else ""
+        print(f"{self.prog}: {message}.{hint}\nSee {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser_of(name: str, text: str, command: ModuleType) -> argparse.ArgumentParser:
+    """The parser of one command; its module fills it in `configure(parser)` and sets `run`."""
+    parser = Parser(
+        prog=f"archwright {name}",
+        description=(command.__doc__ or text).strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.configure(parser)
+    return parser
+
+
+ARCHITECTURE_HELP = "an architecture file, a config.json, a folder with one, or a preset's name"
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json: the same as data, with a schema of its own (archwright schema)."""
+    parser.add_argument("--json", action="store_true", help="print JSON (archwright schema shows its schema)")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """--set KEY=VALUE, repeatable."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting: context=32768, dtype=fp8, device=h100-sxm",
+    )
+
+
+def scalar(text: str) -> Any:
+    """A value as YAML 1.2 reads it: a number, true, null, a list, a map or a text."""
+    from ..arch.files import parse_yaml
+
+    return parse_yaml(text, "<command line>").data
+
+
+def pairs(words: list[str], option: str) -> dict[str, Any]:
+    """KEY=VALUE words as a map; values are read as YAML."""
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if word.startswith("layers[") and "]" in word:
+            # a selector may hold an equals sign itself: layers[type=sliding].attention.window_size=64
+            head, _, rest = word.partition("]")
+            field, equals, value = rest.partition("=")
+            key = f"{head}]{field}"
+        if not equals or not key:
+            raise UsageError(Problem(option, word, "is not KEY=VALUE", f"Write {option} n_kv_heads=4"))
+        found[key.strip()] = scalar(value)
+    return found
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The --set words as settings; token counts may be written 32Ki."""
+    found = pairs(args.set, "--set")
+    for key in ("context", "new_tokens", "tokens"):
+        if isinstance(found.get(key), str):
+            from ..arch.files import parse_tokens
+
+            found[key] = parse_tokens(found[key])
+    return found
+
+
+def report(error: ArchwrightError, as_json: bool = False) -> int:
+    """Print an error for people (stderr) or programs (stdout); returns the exit code."""
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "schema": "archwright/error/1",
+                    "code": error.code,
+                    "problems": [
+                        {
+                            "path": p.where.path if p.where else None,
+                            "line": p.where.line if p.where else None,
+                            "column": p.where.column if p.where else None,
+                            "field": p.field,
+                            "found": None if p.found is NOTHING else str(p.found),
+                            "message": p.message,
+                        }
+                        for p in error.problems
+                    ],
+                },
+                indent=2,
+            )
+        )
+        return error.exit_code
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+    files = list(dict.fromkeys(p.where.path for p in error.problems if p.where))
+    if files and error.exit_code == 3 and error.code != "write-failed":
+        count = len(error.problems)
+        print(f"{count} problem{'s' * (count > 1)} in {', '.join(files)}; nothing was computed.", file=sys.stderr)
+    return error.exit_code
+
+
+def width(limit: int = 100) -> int:
+    """Columns to fill: the terminal's, at most `limit`."""
+    return max(40, min(limit, shutil.get_terminal_size((80, 24)).columns))
+
+
+def colour(stream: Any = None) -> bool:
+    """Whether to colour: a terminal, and no NO_COLOR."""
+    stream = stream or sys.stdout
+    return "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and bool(stream.isatty())
+
+
+def paint(text: str, style: str, on: bool) -> str:
+    """Text in a style (red, yellow, green, bold, dim) where colour is on."""
+    codes = {"red": "31", "yellow": "33", "green": "32", "bold": "1", "dim": "2"}
+    return f"\x1b[{codes[style]}m{text}\x1b[0m" if on else text
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))

@@ -1,0 +1,55 @@
+"""The registry: unknown names, duplicates, plug-ins that are broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from archwright import registry as module
+from archwright.registry import Registry
+
+
+class One:
+    pass
+
+
+class Two:
+    pass
+
+
+def test_names_and_owners():
+    things: Registry[type] = Registry("thing")
+    things.register("one", One)
+    things.register("one", One)  # the same owner replaces: a notebook, a reload
+    assert things.names() == ["one"]
+    assert "one" in things and "two" not in things
+    with pytest.raises(ValueError, match=r"already registered by .*One and cannot be taken by .*Two"):
+        things.register("one", Two)
+    with pytest.raises(ValueError, match="non-empty"):
+        things.register("", One)
+
+
+def test_an_unknown_name_lists_the_known_and_the_nearest():
+    things: Registry[int] = Registry("metric")
+    things.register("kv_cache", 1)
+    things.register("weights", 2)
+    with pytest.raises(ValueError, match=r"kv_cach.*Did you mean kv_cache\?.*kv_cache, weights"):
+        things.get("kv_cach")
+
+
+class Entry:
+    def __init__(self, name, error=None):
+        self.name, self.value, self.error = name, f"package:{name}", error
+
+    def load(self):
+        if self.error:
+            raise self.error
+        return One
+
+
+def test_a_broken_plugin_is_kept_apart(monkeypatch):
+    entries = [Entry("good"), Entry("bad", ImportError("no such module"))]
+    monkeypatch.setattr(module.metadata, "entry_points", lambda group: entries)
+    things: Registry[type] = Registry("thing", "archwright.things")
+    assert things.get("good") is One
+    assert things.names() == ["good"]
+    assert "no such module" in things.broken["bad"]
