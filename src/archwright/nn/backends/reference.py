@@ -1,0 +1,59 @@
+"""The reference: dense attention over the explicit mask. It defines the meaning; every other backend is held to it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .base import Backend, Reason, Request, View
+
+
+def probabilities(q: Tensor, k: Tensor, view: View, scale: float | None = None) -> Tensor:
+    """(B, K, N / K, T, S): how much each query takes of each key; rows sum to 1, or to 0 where nothing is visible.
+
+    Scores and softmax of half-precision inputs are computed in float32.
+    """
+    batch, n_heads, q_len, head_dim = q.shape
+    kv_heads, k_len = k.shape[1], k.shape[2]
+    mask = view.mask()[:, None, None]  # (B or 1, 1, 1, T, S)
+    if view.k_valid is not None:  # a dead slot may hold NaN, and NaN times zero is NaN
+        k = torch.where(view.k_valid[:, None, :, None], k, torch.zeros((), dtype=k.dtype, device=k.device))
+    wide = torch.promote_types(q.dtype, torch.float32)
+    grouped = q.reshape(batch, kv_heads, n_heads // kv_heads * q_len, head_dim)
+    scores = torch.matmul(grouped.to(wide), k.to(wide).transpose(-1, -2))
+    scores = scores.view(batch, kv_heads, n_heads // kv_heads, q_len, k_len)
+    scores = scores * (head_dim**-0.5 if scale is None else scale)
+    scores = scores.masked_fill(~mask, float("-inf"))
+    top = scores.amax(-1, keepdim=True).detach()
+    # a row that sees nothing: its maximum is -inf, and -inf - -inf is NaN
+    weights = torch.exp(scores - top.masked_fill(top == float("-inf"), 0.0))
+    total = weights.sum(-1, keepdim=True)
+    return weights / total.masked_fill(total == 0, 1.0)
+
+
+class Reference(Backend):
+    """Dense attention for any pattern, on any device, in O(T * S) memory."""
+
+    name = "reference"
+
+    def why_not(self, request: Request) -> list[Reason]:
+        return []
+
+    def run(
+        self, q: Tensor, k: Tensor, v: Tensor, view: View, *, scale: float | None = None, dropout: float = 0.0
+    ) -> Tensor:
+        batch, n_heads, q_len, _ = q.shape
+        kv_heads = k.shape[1]
+        weights = probabilities(q, k, view, scale)
+        if dropout:
+            weights = F.dropout(weights, dropout)
+        if view.k_valid is not None:
+            v = torch.where(view.k_valid[:, None, :, None], v, torch.zeros((), dtype=v.dtype, device=v.device))
+        grouped = weights.view(batch, kv_heads, n_heads // kv_heads * q_len, k.shape[2])
+        out = torch.matmul(grouped, v.to(weights.dtype)).to(v.dtype)
+        return out.view(batch, n_heads, q_len, v.shape[-1])
+
+
+backend = Reference()
+"""The one instance in the registry."""
