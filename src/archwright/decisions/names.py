@@ -21,19 +21,23 @@ class NameParts(NamedTuple):
         return str(int(self.digits)) + self.letter if self.digits else None
 
 
-_DATE = re.compile(r"(?:19|20)\d\d-?(?:0[1-9]|1[0-2])(?:-?(?:0[1-9]|[12]\d|3[01]))?(?:[T_-]?\d{4}(?:\d\d)?)?(?=[-_ .]|$)")
+_DATE = re.compile(
+    r"(?:19|20)\d\d-?(?:0[1-9]|1[0-2])(?:-?(?:0[1-9]|[12]\d|3[01]))?(?:[T_-]?\d{4}(?:\d\d)?)?(?=[-_ .]|$)"
+)
 _DAY = re.compile(r"((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])")
-_NUMBER = re.compile(r"(?P<prefix>(?:adrs?|decision|dr)[-_ .#]*)?(?P<digits>\d{1,9})(?P<letter>[a-z]?)(?=[-_ .]|$)", re.I)
+_NUMBER = re.compile(
+    r"(?P<prefix>(?:adrs?|decision|dr)[-_ .#]*)?(?P<digits>\d{1,9})(?P<letter>[a-z]?)(?=[-_ .]|$)", re.I
+)
 _PREFIX = re.compile(r"(?:adrs?|madr)?[-_ .]*(?:(?:\d+|n{2,}|x{2,}|y{4}m{2}d{2}))?[-_ .]*", re.I)
 _SPLIT = re.compile(r"[-_ .]+")
 
-_INDEXES = frozenset(
-    "readme index _index toc contents table-of-contents summary changelog contributing license code_of_conduct "
-    "_sidebar sidebar _navbar adr-index adr-list adr-log decision-log decision-index decisions-index".split()
+_INDEX = re.compile(
+    r"readme|_?index|toc|contents|table-of-contents|summary|changelog|contributing|license|code_of_conduct|_?sidebar|_navbar"
+    r"|(?:adr|decisions?)-(?:index|list|log)"
 )
-_TEMPLATE_WORDS = frozenset(
-    "template templates bare minimal short long full simple default basic extended new blank empty example madr nygard "
-    "adr adrs decision decisions record records architecture architectural the our".split()
+_TEMPLATE = re.compile(
+    r"(?=.*\btemplates?\b)(?:(?:templates?|bare|minimal|short|long|full|simple|default|basic|extended|new|blank|empty|example"
+    r"|madr|nygard|adrs?|decisions?|records?|architectur\w+|the|our)(?:\s+|$))+"
 )
 
 
@@ -80,17 +84,14 @@ def is_record_name(stem: str) -> bool:
     (False, True, False)
     """
     lower = stem.lower()
-    if lower in _INDEXES or lower.startswith((".", "_")):
+    if _INDEX.fullmatch(lower) or lower.startswith((".", "_")):
         return False
     rest = lower[_PREFIX.match(lower).end() :]  # type: ignore[union-attr]  # every part is optional: it always matches
-    if rest in _INDEXES:
-        return False
-    words = [w for w in _SPLIT.split(rest) if w]
-    return not (("template" in words or "templates" in words) and all(w in _TEMPLATE_WORDS for w in words))
+    return not (_INDEX.fullmatch(rest) or ("template" in rest and _TEMPLATE.fullmatch(_SPLIT.sub(" ", rest).strip())))
 
 
 def walk(folder: str) -> list[str]:
-    """Every `.md` file below a folder whose name can be a record's, sorted; hidden folders and links are not followed."""
+    """Every `.md` file below a folder whose name can be a record's, sorted; no hidden folders, no linked ones."""
     found: list[str] = []
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in ("node_modules", "__pycache__"))

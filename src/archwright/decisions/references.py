@@ -21,7 +21,9 @@ class Reference(NamedTuple):
     end: int
 
 
-NONE_WORDS = frozenset(["", "none", "n/a", "n.a.", "na", "-", "--", "---", "–", "—", "null", "~", "no", "nothing", "tbd", "false"])
+NONE_WORDS = frozenset(
+    ["", "none", "n/a", "n.a.", "na", "-", "--", "---", "–", "—", "null", "~", "no", "nothing", "tbd", "false"]
+)
 """What people write where there is no such record."""
 
 _ADR = (
@@ -46,7 +48,11 @@ _TOKEN = re.compile(
     re.X | re.I,
 )
 _LEAD = re.compile(r"[\s:>]*(?:(?:the|our|by|with)\s+)?", re.I)
-_BETWEEN = re.compile(r"""(?:\s*\([^()\[\]\n]{0,200}\))?\s*(?:(?:[,;&+/]|<br[ ]*/?>)\s*(?:and\s+|or\s+|by\s+)?|(?:and|or)\s+(?:by\s+)?|-\s+(?=\[))""", re.I)
+_BETWEEN = re.compile(
+    r"(?:\s*\([^()\[\]\n]{0,200}\))?"
+    r"\s*(?:(?:[,;&+/]|<br[ ]*/?>)\s*(?:and\s+|or\s+|by\s+)?|(?:and|or)\s+(?:by\s+)?|-\s+(?=\[))",
+    re.I,
+)
 _SAID = re.compile(_ADR, re.I | re.X)
 _LEADING = re.compile(r"\W*#?0*(\d{1,6}[a-z]?)(?:[.:)\s–—-]|$)", re.I)
 _SLUG = re.compile(r"\d{3,}[a-z]?-[\w-]+", re.I)

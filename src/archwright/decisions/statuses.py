@@ -24,13 +24,15 @@ _ANY = re.compile(rf"(?<![^\W_])({_ALTERNATIVES})(?![^\W_])", re.I)
 _PARTIAL = re.compile(r"[\W_]*(?:partly|partially|partial|part|in\s+part)\b", re.I)
 _PARTIAL_BEFORE = re.compile(r"(?:partly|partially|partial|in\s+part)\W*$", re.I)
 _PARTIAL_AFTER = re.compile(r"\W*(?:in\s+part|partly|partially|some\s+(?:aspects|parts)|(?:a\s+)?parts?\s+of)\b", re.I)
-_NOISE = re.compile(r"~~[^~\n]*~~|</?[a-zA-Z][^<>\n]*>|\[ \][^\n]*")
+_NOISE = re.compile(r"~~[^~\n]*~~|</?[a-zA-Z](?![^<>\n]{0,300}\.md)[^<>\n]*>|\[ \][^\n]*")
 _TARGETS = re.compile(r"\]\([^()\s]*\)")
 _BY = re.compile(r"(?:supers?[ec]+e?ded|replaced)[\s_*-]+(in\s+part\s+|partly\s+|partially\s+)?(?:by|with)\b", re.I)
 _ES = re.compile(r"(?:super[sc]e+des|replaces)\b", re.I)
 _AMENDED_BY = re.compile(r"(?:amended|extended|refined|clarified|updated)[\s_*-]+by\b", re.I)
 _AMENDS = re.compile(r"(?:amends|extends|refines|clarifies|updates)\b", re.I)
-_CLAUSE = re.compile(r"(?:^|[.,;:(/|–—\n]|\s-+\s|\b(?:and|but|now|later|then|since|was|is|been))[\s*_`\"'\[({]*$", re.I)
+_CLAUSE = re.compile(
+    r"(?:^|[.,;:(/|–—]|\s-+\s|\b(?:and|but))\s*(?:(?:now|later|then|since|was|is|has|been)\s+)*[\s*_`\"'\[({]*$", re.I
+)
 _STARTS = re.compile(
     r"[\s>*_`\"'+-]*(?:(?:supers?[ec]+e?ded|replaced|amended|extended|refined|clarified|updated)[\s_*-]+(?:in\s+part\s+)?by\b"
     r"|super[sc]e+des\b|replaces\b|amends\b|extends\b|refines\b|clarifies\b|updates\b)",
@@ -73,16 +75,15 @@ def read_status(value: str) -> Reading:
     plain = _NOISE.sub(lambda m: " " * len(m[0]), value) if "~" in value or "<" in value or "[ ]" in value else value
     found = _FIRST.match(plain)
     if len(plain) < 24 and found and not plain[found.end() :].strip():  # "Accepted", as nearly always
-        word = WORDS[" ".join(found[1].lower().replace("-", " ").split())]
-        return Reading(word, found.start(1), found.end(1))
+        return Reading(_word(found[1]), found.start(1), found.end(1))
     links = read_links(plain)
     if _PARTIAL.match(plain) or is_choice(plain):
-        return NOT_READ._replace(**({} if is_choice(plain) else {"amended_by": links.amended_by, "amends": links.amends}))
+        return NOT_READ
     status: Status = "unknown"
     start = end = 0
     if found:
         start, end = found.span(1)
-        status = WORDS[" ".join(found[1].lower().replace("-", " ").split())]
+        status = _word(found[1])
         if status == "superseded" and (_PARTIAL_AFTER.match(plain, end) or _partly_after(plain, links)):
             return NOT_READ
     if links.superseded_by or (status != "unknown" and links.status == "superseded"):
@@ -115,7 +116,9 @@ def read_links(value: str, first_only: bool = False) -> Reading:
         before = value[max(0, hit.start() - 30) : hit.start()]
         if not _CLAUSE.search(before if hit.start() <= 30 else "x" + before):
             continue
-        partial = _PARTIAL_BEFORE.search(before) or (name == "superseded_by" and hit[1]) or _PARTIAL_AFTER.match(value, at)
+        partial = (
+            _PARTIAL_BEFORE.search(before) or (name == "superseded_by" and hit[1]) or _PARTIAL_AFTER.match(value, at)
+        )
         references, end = chain(value, at)
         if name in ("superseded_by", "supersedes"):
             if partial or _PARTIAL_AFTER.match(value, end):
@@ -146,10 +149,14 @@ def is_choice(value: str) -> bool:
     bare = _TARGETS.sub("]", value)
     parts = re.split(r"[|/]", bare)
     if len(parts) > 1:
-        said = [WORDS[" ".join(m[1].lower().replace("-", " ").split())] for p in parts if (m := _FIRST.match(p))]
+        said = [_word(m[1]) for p in parts if (m := _FIRST.match(p))]
         distinct = set(said)
         if len(distinct) > 2 or (len(distinct) == 2 and not _BY.search(bare)):
             return True
-    if re.fullmatch(rf"[\W_]*(?:(?:{_ALTERNATIVES})(?:[\s,|/…]|or\b|\.\.\.)*[\W_]*){{3,}}(?:by\b.*)?", bare, re.I | re.S):
-        return len({WORDS[" ".join(m[1].lower().replace("-", " ").split())] for m in _ANY.finditer(bare)}) > 2
-    return False
+    words = [_word(m[1]) for m in _ANY.finditer(bare)]
+    rest = re.findall(r"[^\W\d_]+", _ANY.sub(" ", bare).lower().partition(" by")[0])
+    return len(set(words)) > 2 and all(word in ("or", "and", "the", "one", "of") for word in rest)
+
+
+def _word(text: str) -> Status:
+    return WORDS[" ".join(text.lower().replace("-", " ").split())]
