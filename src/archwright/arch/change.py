@@ -70,7 +70,7 @@ def changed(config: ArchitectureConfig, changes: Mapping[str, Any]) -> Architect
     if problems:
         raise InvalidValue(problems)
     source = config.source
-    fresh = Source(source.name, source.path, source.requirements, source.notes, source.weights_dtype)
+    fresh = Source(source.name, source.path, source.requirements, source.notes, source.weights_dtype, source.ignored)
     given = {k: v for k, v in fields.items() if v is not None}
     return type(config).from_fields(given, source=fresh)
 

@@ -31,6 +31,8 @@ class Source:
     requirements: tuple[Requirement, ...] = ()
     notes: tuple[str, ...] = ()
     weights_dtype: str | None = None
+    ignored: tuple[str, ...] = ()
+    """Keys of a published config that cannot change the model."""
 
 
 class ParameterCount(int):

@@ -77,10 +77,13 @@ class Spec:
     def canonical(self) -> dict[str, Any]:
         """The fields that are not at their neutral value: what a fingerprint hashes."""
         out: dict[str, Any] = {"type": self.type}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value != NEUTRAL.get(field.name, NOTHING):
-                out[field.name] = value.canonical() if isinstance(value, Spec) else value
+        for name, kind in field_types(type(self)).items():
+            value = getattr(self, name)
+            if value == NEUTRAL.get(name, NOTHING):
+                continue
+            if type(value) is int and _is_number(kind):
+                value = float(value)  # 4 and 4.0 are one value where a number is meant
+            out[name] = value.canonical() if isinstance(value, Spec) else value
         return out
 
 
@@ -136,6 +139,11 @@ def is_of(value: object, kind: Any) -> bool:
     if parts:
         return any(is_of(value, p) for p in parts)
     return isinstance(value, kind)
+
+
+def _is_number(kind: Any) -> bool:
+    """Whether a field's type takes fractions: float, or float or null."""
+    return kind is float or float in get_args(kind)
 
 
 def check_type(name: str, value: object, kind: Any) -> Problem | None:

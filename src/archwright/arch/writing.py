@@ -36,6 +36,8 @@ def _text(dumper: Any, value: str) -> Any:
 
 def _number(dumper: Any, value: float) -> Any:
     text = repr(value)
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")  # what every YAML version reads as a number
     return dumper.represent_scalar("tag:yaml.org,2002:float", text)
 
 

@@ -25,12 +25,12 @@ def preset(name: str) -> ArchitectureConfig:
     config = ArchitectureConfig.from_fields(
         document.data["architecture"], "architecture.", document.where, ("architecture",)
     )
-    return config.sourced(Source(name=name, notes=()))
+    return config.sourced(Source(name=name, weights_dtype=document.data.get("weights_dtype")))
 
 
 def provenance(name: str) -> dict[str, str]:
-    """`source` and `read_on` of a preset."""
+    """`source` and `read_on` of a preset, and `copy` where the source was read through a public copy of it."""
     from ..files import load
 
     data = load(FOLDER / f"{name}.yaml").data
-    return {key: str(data[key]) for key in ("source", "read_on")}
+    return {key: str(data[key]) for key in ("source", "read_on", "copy") if key in data}
