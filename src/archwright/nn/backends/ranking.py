@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .base import Kind, Reason, Request
+from .base import Kind, Reason, Request, backends
 
 RANKED: dict[tuple[str, Kind], tuple[str, ...]] = {
-    ("cpu", "full"): ("sdpa", "chunked", "flex", "reference"),
+    ("cpu", "full"): ("sdpa", "reference"),
     ("cpu", "window"): ("chunked", "sdpa", "flex", "reference"),
     ("cpu", "decode"): ("chunked", "sdpa", "reference"),
     ("cpu", "pattern"): ("sdpa", "flex", "reference"),
@@ -29,7 +29,7 @@ MASK_LIMIT = 2**28
 def ranked(request: Request) -> tuple[str, ...]:
     """The names to try for a request, best first."""
     device = request.device_type if request.device_type in ("cpu", "cuda") else "cpu"
-    return RANKED[device, request.kind]
+    return tuple(n for n in RANKED[device, request.kind] if n in backends)
 
 
 def too_dense(name: str, request: Request) -> tuple[Reason, ...]:

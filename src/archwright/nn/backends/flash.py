@@ -1,0 +1,102 @@
+"""Flash: torch's own variable-length Flash Attention kernels, on GPUs that have them.
+
+B batch, T query tokens, S key tokens, N query heads, K key/value heads, H head_dim.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+
+from ...arch.attention.full import Full
+from .base import Backend, Reason, Request, View, window_of
+
+
+@lru_cache(maxsize=1)
+def _missing() -> str | None:
+    """Why this machine has no such kernels, or None."""
+    if find_spec("torch.nn.attention.varlen") is None:
+        return f"torch {torch.__version__} has no varlen_attn"
+    if not torch.cuda.is_available() or torch.version.cuda is None:
+        return "there is no NVIDIA GPU"
+    if torch.cuda.get_device_capability() < (8, 0):
+        return f"{torch.cuda.get_device_name()} is older than compute capability 8.0"
+    return None
+
+
+class Flash(Backend):
+    """`varlen_attn`: O(T) memory, windows skip what lies outside them, packed segments without padding.
+
+    A window goes in as (window_size, 0) when causal and (window_size, window_size) when not: these kernels, like
+    ours, do not count the token itself.
+    """
+
+    name = "flash"
+
+    def why_not(self, request: Request) -> list[Reason]:
+        reasons = []
+        if request.device_type != "cuda":
+            reasons.append(Reason(f"runs on an NVIDIA GPU, not on {request.device_type}"))
+        elif missing := _missing():
+            reasons.append(Reason(missing))
+        if request.dtype not in (torch.float16, torch.bfloat16):
+            dtype = str(request.dtype).removeprefix("torch.")
+            reasons.append(Reason(f"computes in float16 and bfloat16, not in {dtype}"))
+        if request.layout == "general" and not request.unmasked:
+            reasons.append(Reason("positions are not consecutive, or rows of a cache differ in length"))
+        if request.window is None and type(request.spec) is not Full:
+            reasons.append(Reason(f"knows windows and full attention, not the pattern of {request.spec.type}"))
+        elif request.window is not None and request.window[1] > 1:
+            reasons.append(Reason(f"windows have no gaps there, and dilation is {request.window[1]}"))
+        width = request.spec.head_dim
+        if width > 256 or width % 8:
+            reasons.append(Reason(f"head_dim must be a multiple of 8 up to 256, not {width}"))
+        if request.dropout:
+            reasons.append(Reason("has no dropout"))
+        return reasons
+
+    def run(
+        self, q: Tensor, k: Tensor, v: Tensor, view: View, *, scale: float | None = None, dropout: float = 0.0
+    ) -> Tensor:
+        from torch.nn.attention.varlen import varlen_attn
+
+        batch, n_heads, q_len, width = q.shape
+        k_len = k.shape[2]
+        if view.segments is not None:
+            starts = starts_k = view.segments.cu_seqlens
+            longest, longest_k = view.segments.max_seqlen, view.segments.max_seqlen
+        else:
+            starts = torch.arange(0, (batch + 1) * q_len, q_len, dtype=torch.int32, device=q.device)
+            starts_k = torch.arange(0, (batch + 1) * k_len, k_len, dtype=torch.int32, device=q.device)
+            longest, longest_k = q_len, k_len
+        out = varlen_attn(
+            q.transpose(1, 2).reshape(batch * q_len, n_heads, width),
+            k.transpose(1, 2).reshape(batch * k_len, k.shape[1], width),
+            v.transpose(1, 2).reshape(batch * k_len, v.shape[1], v.shape[3]),
+            starts,
+            starts_k,
+            longest,
+            longest_k,
+            scale=scale,
+            window_size=(-1, -1) if view.unmasked else flash_window(view.spec.causal, window_of(view.spec)),
+            enable_gqa=n_heads != k.shape[1],
+        )
+        assert isinstance(out, Tensor)
+        return out.view(batch, q_len, n_heads, v.shape[3]).transpose(1, 2)
+
+
+def flash_window(causal: bool, window: tuple[int, int] | None) -> tuple[int, int]:
+    """A window as Flash Attention writes it: (earlier, later) neighbours, -1 for all.
+
+    >>> flash_window(True, (512, 1)), flash_window(False, (512, 1)), flash_window(True, None)
+    ((512, 0), (512, 512), (-1, 0))
+    """
+    earlier = -1 if window is None else window[0]
+    return earlier, 0 if causal else earlier
+
+
+backend = Flash()
+"""The one instance in the registry."""
