@@ -29,7 +29,7 @@ def show(quantity: Quantity, like: Unit | None = None) -> str:
     >>> show(Quantity(10**10, "B")), show(Quantity(38 * 10**24, "FLOP")), show(Quantity(8, "heads"))
     ('9.31 GiB', '3.80e25 FLOP', '8 heads')
     """
-    size = abs(quantity.value)
+    size = abs(Fraction(quantity.value))
     if size >= 10**21 and quantity.unit not in ("B", "B/s"):
         return f"{scientific(Fraction(quantity.value), 2)} {quantity.unit}".rstrip()
     if quantity.unit == "s":

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from ..arch.change import readings
 from ..arch.config import ArchitectureConfig
 from ..arch.fields import FIELDS
 from ..errors import NOTHING, ArchwrightError, InvalidValue, Problem, did_you_mean
@@ -17,15 +15,10 @@ from .labels import Label
 
 Kind = Literal["computed", "measured", "trained", "evaluated", "cited", "assumed", "requirement", "error"]
 EVIDENCE_KEYS: dict[str, Kind] = {"bench": "measured", "ablation": "trained", "eval": "evaluated"}
+BETTER = {"less": "lower", "more": "higher"}
+"""A metric's word for better, as the grammar of texts says it."""
 SOURCES = ("metric", *EVIDENCE_KEYS, "source", "assumed")
 """An entry of `claims:` has exactly one of these keys."""
-FIELD_UNITS = {
-    "n_heads": "heads",
-    "n_kv_heads": "heads",
-    "n_layers": "layers",
-    "max_seq_len": "tokens",
-    "window_size": "tokens",
-}
 
 
 @dataclass(slots=True)
@@ -322,14 +315,18 @@ def _computed(label: Label, metric: str, own: Mapping[str, Any], context: Contex
     return Resolved("computed", metric, tuple(operands), better, notes=tuple(dict.fromkeys(notes)))
 
 
-def _two_sided(label: Label, metric: str, entry: Mapping[str, Any], own: Mapping[str, Any], context: Context) -> Resolved:
+def _two_sided(
+    label: Label, metric: str, entry: Mapping[str, Any], own: Mapping[str, Any], context: Context
+) -> Resolved:
     operands = []
     better: str | None = None
     notes: list[str] = []
     for end in ("from", "to"):
         data = entry.get(end)
         if not isinstance(data, Mapping):
-            raise _Unresolved(Problem(f"claims.{label.name}.{end}", data, "must be a map", "Write {of: decision, kv_dtype: bf16}"))
+            raise _Unresolved(
+                Problem(f"claims.{label.name}.{end}", data, "must be a map", "Write {of: decision, kv_dtype: bf16}")
+            )
         side = _side_of(str(data.get("of") or ""), context)
         strict = {**own, **{k: v for k, v in data.items() if k != "of"}, **dict(label.settings)}
         operand, better, more = _operand(metric, side, strict, context)
@@ -347,7 +344,9 @@ def _operand(
     assert side.config is not None
     if metric not in metrics:
         if strict:
-            raise _Unresolved(Problem("label", ", ".join(strict), f"are settings, and {metric} is a field, which has none"))
+            raise _Unresolved(
+                Problem("label", ", ".join(strict), f"are settings, and {metric} is a field, which has none")
+            )
         return Operand(side.name, _field(metric, side), side.config, {}), None, []
     definition = metrics.get(metric)
     accepted = definition.settings
@@ -364,15 +363,14 @@ def _operand(
                 continue
             given[key] = _setting(key, value, context, assumed)
     try:
-        key = (metric, id(side.config), tuple(sorted((k, repr(v)) for k, v in given.items())))
-        value = context.values.get(key)
+        cell = (metric, id(side.config), tuple(sorted((k, repr(v)) for k, v in given.items())))
+        value = context.values.get(cell)
         if value is None:
-            value = definition(side.config, **given)
-            context.values[key] = value
+            value = context.values[cell] = definition(side.config, **given)
     except InvalidValue as error:
         raise _Unresolved(error.problems[0], "bad-setting") from None
     notes = [f"assumes {name}" for name in assumed]
-    return Operand(side.name, value, side.config, given), definition.better, notes
+    return Operand(side.name, value, side.config, given), BETTER.get(definition.better or ""), notes
 
 
 def _setting(key: str, value: Any, context: Context, assumed: list[str]) -> Any:
@@ -381,42 +379,20 @@ def _setting(key: str, value: Any, context: Context, assumed: list[str]) -> Any:
         name = value[1:]
         entry = context.entries.get(name)
         if not isinstance(entry, Mapping) or "assumed" not in entry:
-            raise _Unresolved(Problem(key, value, "is no assumption of claims:", f"Add {name}: {{assumed: 40%}}"), "bad-setting")
+            raise _Unresolved(
+                Problem(key, value, "is no assumption of claims:", f"Add {name}: {{assumed: 40%}}"), "bad-setting"
+            )
         context.used.add(name)
         assumed.append(f"{name} {entry['assumed']}")
-        return _amount(entry["assumed"])
+        return entry["assumed"]
     return value
 
 
-def _amount(value: Any) -> Any:
-    """An assumed value as an exact number: `40%` is 2/5."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().removeprefix("~").strip()
-    percent = text.endswith("%")
-    try:
-        number = Fraction(text.removesuffix("%").strip().replace(",", "").replace("_", ""))
-    except ValueError:
-        return value
-    return number / 100 if percent else number
-
-
 def _field(path: str, side: Side) -> Any:
+    from ..costs.fields import field_value
+
     assert side.config is not None
     try:
-        found = readings(side.config, path)
+        return field_value(side.config, path)
     except InvalidValue as error:
         raise _Unresolved(error.problems[0]) from None
-    if len(found) > 1:
-        from ..arch.selectors import as_ranges
-
-        values = "; ".join(f"{r.value} in layers {as_ranges(r.layers or ())}" for r in found)
-        raise _Unresolved(Problem(path, values, "has more than one value", "Select layers that agree"))
-    value = found[0].value
-    if isinstance(value, bool) or value is None:
-        return "null" if value is None else value
-    if isinstance(value, int):
-        return Quantity(value, FIELD_UNITS.get(path.rpartition(".")[2], ""))
-    if isinstance(value, float):
-        return Quantity(Fraction(repr(value)), FIELD_UNITS.get(path.rpartition(".")[2], ""))
-    return str(value)

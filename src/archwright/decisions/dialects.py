@@ -120,6 +120,8 @@ def plain_text(text: str) -> PlainText | None:
 
 def section_name(heading: str) -> str:
     """A heading evened out: without number, emphasis and marks, lower case."""
+    if len(heading) > 60:
+        return ""  # a sentence
     name = heading.strip("*_` :\t")
     if name[:1].isdigit():
         name = _SECTION_NUMBER.sub("", name, count=1)

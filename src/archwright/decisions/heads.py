@@ -41,7 +41,7 @@ _PLACEHOLDER = re.compile(
     r"|(?:ADR[-\s]*)?(?:N{2,}|X{2,}|NUMBER)\W+[^\n]*",
     re.I,
 )
-_ANCHOR = re.compile(r"\s*\{#[\w-]+\}$")
+_ANCHOR = re.compile(r"\{#[\w-]+\}")
 
 
 def title_of(heading: str | None, front: Front | None, number: str | None, stem: str) -> str:
@@ -50,10 +50,10 @@ def title_of(heading: str | None, front: Front | None, number: str | None, stem:
         said = front.data.get("title")
         title = said if isinstance(said, str) else unquoted(front.raw["title"].value) if "title" in front.raw else ""
     title = (title or "").strip()
-    if title.endswith("}"):
-        title = _ANCHOR.sub("", title)
+    if title.endswith("}") and (anchor := title.rfind("{#")) >= 0 and _ANCHOR.fullmatch(title, anchor):
+        title = title[:anchor].rstrip()
     for _ in range(2):
-        found = _TITLE_NUMBER.match(title)
+        found = _TITLE_NUMBER.match(title[:300])
         if not found or not title[found.end() :].strip():
             break
         title = title[found.end() :].strip()
@@ -69,7 +69,7 @@ def is_placeholder(heading: str | None) -> bool:
         heading and heading[0] not in "[{<(ANXanx" and "itle" not in heading and "TITLE" not in heading
     ):
         return False
-    return _PLACEHOLDER.fullmatch(heading) is not None
+    return _PLACEHOLDER.fullmatch(heading[:150]) is not None
 
 
 def date_in(outline: Outline, front: Front | None) -> str | None:

@@ -148,20 +148,22 @@ def scan(text: str, body: int = 0, indent: int = 0, stop: int | None = None) -> 
 
 def _without_comments(line: str, text: str, offset: int) -> tuple[str, bool]:
     """A line with its comments blanked, and whether the last one goes on below; `offset` is where the line begins."""
-    at = 0
+    kept: list[str] = []
+    at = done = ticks = 0
     while (begin := line.find("<!--", at)) >= 0:
-        if line.count("`", 0, begin) % 2:
-            at = begin + 4
-            continue
-        end = line.find("-->", begin + 4)
-        if end >= 0:
-            line = line[:begin] + " " * (end + 3 - begin) + line[end + 3 :]
-            at = end + 3
-        elif not line[:begin].strip() or text.find("-->", offset + begin, offset + begin + 20_000) >= 0:
-            return line[:begin] + " " * (len(line) - begin), True
-        else:
-            break
-    return line, False
+        ticks += line.count("`", at, begin)
+        at = begin + 4
+        if ticks % 2:
+            continue  # inside a code span
+        end = line.find("-->", at)
+        if end < 0 and line[:begin].strip() and text.find("-->", offset + begin, offset + begin + 20_000) < 0:
+            break  # never closed: plain characters
+        kept.append(line[done:begin])
+        done = at = end + 3 if end >= 0 else len(line)
+        kept.append(" " * (done - begin))
+        if end < 0:
+            return "".join(kept), True
+    return "".join((*kept, line[done:])), False
 
 
 def _underlined(

@@ -1,0 +1,344 @@
+"""Write, bind, list and decide records.
+
+A record is named by its number (12, 0012, ADR-12, 40a) or by its path.
+Records lie in docs/decisions unless --dir or the project's settings say otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import add_json, pairs, print_json, scalar, width
+
+if TYPE_CHECKING:
+    from ..decisions.record import Record
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Subcommands of the group."""
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=type(parser))
+
+    def command(name: str, text: str, run: Run, json: bool = False) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", allow_abbrev=False)
+        sub.add_argument("--dir", metavar="FOLDER", help="the folder of the records (docs/decisions)")
+        if json:
+            add_json(sub)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("new", "write a new record, half filled in", run_new, json=True)
+    sub.add_argument("title", nargs="?", help="what is decided, in a few words")
+    sub.add_argument("--base", help="the architecture that is changed (the project's architecture.yaml)")
+    sub.add_argument(
+        "--change", action="append", default=[], metavar="FIELD=VALUE", help="a field that is decided; repeatable"
+    )
+    sub.add_argument(
+        "--alternative",
+        action="append",
+        default=[],
+        metavar="NAME:FIELD=VALUE",
+        help="another choice, compared; repeatable",
+    )
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all figures: context=32768"
+    )
+    sub.add_argument("--author", action="append", default=[], help="who decides; repeatable (git's user.name)")
+
+    sub = command(
+        "import", "make a record from the plain-text form, a docstring or another dialect", run_import, json=True
+    )
+    sub.add_argument("file", help="a text file, a Markdown record or a Python file")
+    sub.add_argument("--base", help="the architecture that the record speaks about")
+
+    sub = command("bind", "propose a label for each figure that is bound to nothing", run_bind, json=True)
+    sub.add_argument("record", help="number or path")
+    sub.add_argument("--apply", action="store_true", help="write those with one candidate, or one that agrees")
+
+    sub = command("fill", "replace [?] by figures", run_fill, json=True)
+    sub.add_argument("records", nargs="*", help="numbers or paths (all records)")
+    sub.add_argument("--wrong", action="store_true", help="also replace figures that fail, in proposed records")
+
+    sub = command("table", "print a Markdown table of bound figures: metrics by alternatives", run_table)
+    sub.add_argument("metrics", nargs="+", metavar="METRIC", help="metrics, one a row")
+    sub.add_argument("--record", required=True, help="number or path of the record that the table is for")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all figures")
+
+    command("list", "all records with number, status and title", run_list, json=True)
+    sub = command("show", "one record: status, links and its claims with verdicts", run_show, json=True)
+    sub.add_argument("record", help="number or path")
+
+    for name, text in (
+        ("accept", "make a proposed record accepted"),
+        ("reject", "make a proposed record rejected"),
+        ("deprecate", "make an accepted record deprecated"),
+    ):
+        sub = command(name, text, run_status)
+        sub.add_argument("record", help="number or path")
+    sub = command("supersede", "let one record take the place of another; both files say so", run_supersede)
+    sub.add_argument("record", help="number or path of the old record")
+    sub.add_argument("--by", required=True, help="number or path of the new record")
+
+
+# Which record ---------------------------------------------------------------------------------------------------
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """The folder of the records."""
+    from ..project import find
+
+    if args.dir:
+        return Path(args.dir)
+    project = find()
+    folder = project.root / str(project.settings.get("decisions", "docs/decisions"))
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def records_of(args: argparse.Namespace) -> list[Record]:
+    """Every record that can be read; those that cannot are named on stderr by `check`."""
+    from ..decisions.record import find_records, read
+    from ..errors import NOTHING, ArchwrightError, Problem, Unreadable
+
+    folder = folder_of(args)
+    if not folder.is_dir():
+        raise Unreadable(Problem(str(folder), NOTHING, "is no folder", 'Start with archwright adr new "Title"'))
+    found = []
+    for path in find_records(folder):
+        try:
+            record = read(path)
+        except ArchwrightError:
+            continue
+        if record.is_record:
+            found.append(record)
+    return found
+
+
+def path_of(args: argparse.Namespace, name: str) -> str:
+    """The path of a record named by number or path."""
+    if name.endswith((".md", ".markdown")) or os.sep in name:
+        from ..errors import NOTHING, Problem, Unreadable
+
+        if not os.path.lexists(name):
+            raise Unreadable(Problem(name, NOTHING, "does not exist", "See archwright adr list"))
+        return name
+    from ..decisions.links import Graph
+
+    return Graph(records_of(args)).one(name).path
+
+
+# Reading --------------------------------------------------------------------------------------------------------
+
+
+def as_data(record: Record) -> dict[str, Any]:
+    """A record as in the JSON outputs."""
+    return {
+        "path": record.path,
+        "number": record.number,
+        "title": record.title,
+        "status": record.status,
+        "status_raw": record.status_raw,
+        "date": record.date,
+        "superseded_by": list(record.superseded_by),
+        "supersedes": list(record.supersedes),
+    }
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print one line a record."""
+    records = records_of(args)
+    if args.json:
+        print_json({"schema": "archwright/records/1", "records": [as_data(r) for r in records]})
+        return 0
+    if not records:
+        print(f'No records in {folder_of(args)}. Next: archwright adr new "Title"')
+        return 0
+    rows = []
+    for record in records:
+        status: str = record.status
+        if record.superseded_by:
+            status = f"superseded by {', '.join(record.superseded_by)}"
+        rows.append((record.number or "-", record.date or "-", status, record.title or Path(record.path).stem))
+    sizes = [max(len(row[i]) for row in rows) for i in range(3)]
+    for number, date, status, title in rows:
+        line = f"{number:>{sizes[0]}}  {date:<{sizes[1]}}  {status:<{sizes[2]}}  {title}"
+        print(line if len(line) <= width(200) else line[: width(200) - 1] + "…")
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print one record's facts and its claims."""
+    from ..decisions.check import check
+    from ..decisions.record import read
+
+    path = path_of(args, args.record)
+    record = read(path)
+    report = check(path)
+    if args.json:
+        print_json({"schema": "archwright/record/1", **as_data(record), "check": report.to_dict()})
+        return 0
+    name = f"ADR-{record.number}" if record.number else Path(path).stem
+    print(f"{name}  {record.title}")
+    print(f"{path} · {record.status}" + (f" · {record.date}" if record.date else ""))
+    for word, references in (("superseded by", record.superseded_by), ("supersedes", record.supersedes)):
+        if references:
+            print(f"{word} {', '.join(references)}")
+    if record.base:
+        print(f"base {record.base}" + (f" · decision {record.decision}" if record.decision else ""))
+    for claim in report.claims:
+        print(f"  {claim.line}:{claim.column:<5}{claim.verdict:<10}{claim.text}  [{claim.label}]")
+        print(f"           {claim.message}")
+    return 0
+
+
+# Status ---------------------------------------------------------------------------------------------------------
+
+
+def run_status(args: argparse.Namespace) -> int:
+    """accept, reject, deprecate."""
+    from ..decisions import lifecycle
+
+    path = path_of(args, args.record)
+    action = {"accept": lifecycle.accept, "reject": lifecycle.reject, "deprecate": lifecycle.deprecate}[args.command]
+    print("\n".join(action(path).messages))
+    return 0
+
+
+def run_supersede(args: argparse.Namespace) -> int:
+    """supersede N --by M."""
+    from ..decisions.lifecycle import supersede
+
+    print("\n".join(supersede(path_of(args, args.record), path_of(args, args.by)).messages))
+    return 0
+
+
+# Writing --------------------------------------------------------------------------------------------------------
+
+
+def run_new(args: argparse.Namespace) -> int:
+    """Write a record; in a terminal without flags it asks."""
+    from datetime import date
+
+    from ..decisions.new import Draft, author, new
+    from ..project import find_root
+    from .asking import ask_for
+
+    root = find_root()
+    alternatives: dict[str, dict[str, Any]] | None = None
+    for word in args.alternative:
+        name, _, change = word.partition(":")
+        alternatives = {
+            **(alternatives or {}),
+            name: {**(alternatives or {}).get(name, {}), **pairs([change], "--alternative")},
+        }
+    draft = Draft(
+        args.title or "",
+        args.base,
+        pairs(args.change, "--change"),
+        alternatives,
+        pairs(args.set, "--set"),
+        args.author or [name for name in [author(root)] if name],
+        date.today().isoformat(),
+    )
+    draft = ask_for(draft, root, asked=not (args.title and (args.change or args.base)))
+    made = new(draft, folder_of(args), root)
+    if args.json:
+        print_json(
+            {
+                "schema": "archwright/new/1",
+                "path": made.path,
+                "figures": made.figures,
+                "alternatives": made.alternatives,
+            }
+        )
+        return 0
+    print(made.path)
+    if made.figures:
+        described = (
+            f", {len(made.alternatives)} alternatives ({', '.join(made.alternatives)}) with a table"
+            if made.alternatives
+            else ""
+        )
+        print(f"  written: front matter, {made.figures} figures{described}")
+    else:
+        print("  written: front matter and headings")
+    print("  left to you: why (Context), what it costs in quality (Consequences), whom you asked")
+    print("Next: edit it, then archwright check")
+    return 0
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Make records of ours from a file."""
+    from ..decisions.importing import import_file
+
+    made = import_file(args.file, args.base, folder_of(args))
+    if args.json:
+        print_json({"schema": "archwright/import/1", "records": [m.to_dict() for m in made]})
+        return 0
+    for record in made:
+        print(record.path)
+        for guess in record.guesses:
+            print(f"  guessed {guess}")
+    target = made[0].path if len(made) == 1 else "N"
+    print(f"Next: confirm what was guessed, then archwright adr bind {target}")
+    return 0
+
+
+def run_bind(args: argparse.Namespace) -> int:
+    """Propose labels, and write them with --apply."""
+    from ..decisions.binding import bind, describe
+
+    result = bind(path_of(args, args.record), apply=args.apply)
+    if args.json:
+        print_json({"schema": "archwright/bind/1", **result.to_dict()})
+        return 0
+    print(describe(result, width(100)))
+    return 0
+
+
+def run_fill(args: argparse.Namespace) -> int:
+    """Fill question marks."""
+    from ..decisions.filling import fill
+
+    paths = [path_of(args, name) for name in args.records] or [r.path for r in records_of(args)]
+    done, failed = [], 0
+    for path in paths:
+        figures, left = fill(path, wrong=args.wrong)
+        done += [(path, figure) for figure in figures]
+        failed += len(left)
+        if not args.json:
+            for figure in figures:
+                print(f"{path}:{figure.line}:{figure.column}  {figure.before} -> {figure.after}  [{figure.label}]")
+            for line in left:
+                print(f"{path}:{line}")
+    if args.json:
+        filled = [
+            {"path": p, "line": f.line, "column": f.column, "label": f.label, "before": f.before, "after": f.after}
+            for p, f in done
+        ]
+        print_json({"schema": "archwright/fill/1", "filled": filled, "left": failed})
+    elif not done and not failed:
+        print("nothing to fill")
+    return 1 if failed else 0
+
+
+def run_table(args: argparse.Namespace) -> int:
+    """Print a table to paste."""
+    from ..decisions.frame import Frames
+    from ..decisions.tables import table
+    from ..textio import read_text
+
+    path = path_of(args, args.record)
+    frame = Frames().of(read_text(path).text, path)
+    print(
+        table(
+            frame,
+            args.metrics,
+            settings={k: scalar(str(v)) if isinstance(v, str) else v for k, v in pairs(args.set, "--set").items()},
+        )
+    )
+    return 0

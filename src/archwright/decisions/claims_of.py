@@ -1,0 +1,198 @@
+"""The claims of one document: each link judged, with its definition and its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from ..claims.definitions import is_ours as written_by_us
+from ..claims.document import Document, Link
+from ..claims.judge import judge, judge_comparison
+from ..claims.labels import Label, label_problem, parse_label
+from ..claims.resolve import Context, Operand, Resolved, resolve
+from ..claims.texts import parse_text
+from ..claims.verdicts import Judgement
+from ..units import Quantity
+from .report import ClaimResult, Finding
+from .rules import RULES, Severity
+
+EVIDENCE = ("measured", "trained", "evaluated")
+BAD = {"fails": "claim-fails", "error": "claim-unreadable", "open": "claim-unfilled", "unproven": "claim-unproven"}
+
+
+def severity_of(status: str) -> Severity | None:
+    """How much a claim that does not hold matters in a record of that status; None: not at all."""
+    if status == "accepted":
+        return "error"
+    return None if status in ("rejected", "superseded", "deprecated") else "warning"
+
+
+def judged_claims(
+    document: Document, context: Context, status: str, target: str, fragment: str
+) -> Iterator[tuple[ClaimResult, list[Finding]]]:
+    """Each claim of a document with the findings it causes. `target` is where its definition leads."""
+    for link in document.claims:
+        if not is_ours(link, document, context):
+            continue
+        yield _judged(link, document, context, status, target, fragment)
+
+
+def is_ours(link: Link, document: Document, context: Context) -> bool:
+    """Whether a link is a claim and not an ordinary link whose label happens to look like one."""
+    label = parse_label(link.label)
+    if label is not None and (label.name == "requirement" or label.name in context.entries or _known(label.name)):
+        return True
+    if not link.defined:
+        return True
+    definition = next((d for d in document.definitions if d.label.lower() == link.label.lower()), None)
+    return definition is not None and written_by_us(definition.title)
+
+
+def _known(name: str) -> bool:
+    from ..arch.fields import FIELDS
+    from ..costs.metric import metrics
+
+    return name in FIELDS or name in metrics
+
+
+def _judged(
+    link: Link, document: Document, context: Context, status: str, target: str, fragment: str
+) -> tuple[ClaimResult, list[Finding]]:
+    claim = ClaimResult(document.path, link.line, link.column, link.label, link.text, "error", target=target)
+
+    def finding(code: str, message: str, remedy: str = "", severity: Severity | None = None) -> Finding:
+        level = severity or RULES[code].severity
+        return Finding(code, level, document.path, link.line, link.column, message, remedy)
+
+    label = parse_label(link.label)
+    if label is None:
+        problem = label_problem(link.label)
+        bad = replace(claim, message=problem.rule, title=f"unresolved: {problem.rule}")
+        return bad, [finding("bad-label", problem.message)]
+    resolved = resolve(label, context)
+    notes = (
+        [finding("no-locator", f"claims.{label.name}: the source does not say where in it")]
+        if "no-locator" in resolved.notes
+        else []
+    )
+    if resolved.kind == "error":
+        assert resolved.problem is not None
+        bad = replace(claim, message=resolved.problem.message, title="unresolved")
+        return bad, [finding(resolved.code, f"[{link.text}][{link.label}]: {resolved.problem.message}")]
+    if resolved.kind in ("cited", "assumed"):
+        source = resolved.detail
+        address = next((w.strip("<>(),;") for w in source.split() if w.startswith(("http://", "https://"))), fragment)
+        done = replace(claim, verdict=resolved.kind, message=source, title=f"{resolved.kind}: {source}", target=address)
+        return done, notes
+    if resolved.kind == "requirement":
+        return replace(
+            claim, verdict="unchecked", message=resolved.detail, title="unproven: requirements are not checked yet"
+        ), []
+    if resolved.kind in EVIDENCE:
+        level = severity_of(status)
+        remedy = "" if level is None else "Measure it, or cite a source"
+        done = replace(
+            claim,
+            verdict="unproven",
+            message=resolved.detail,
+            target=fragment,
+            title="unproven: no evidence yet",
+            remedy=remedy,
+        )
+        found = [] if level is None else [finding("claim-unproven", f"{link.text}: {resolved.detail}", remedy, level)]
+        ambiguous = _percent_of_percent(link.text, resolved)
+        if ambiguous and level is not None:
+            found.append(finding("ambiguous-percent", ambiguous, "Write 0.5 pp for points, or 0.8 % relative"))
+        return done, found
+    return _computed(link, label, resolved, context, claim, status, finding)
+
+
+def _percent_of_percent(text: str, resolved: Resolved) -> str:
+    """A `%` beside an accuracy or share that is itself a percentage."""
+    written = parse_text(text)
+    unit = getattr(written, "unit", None)
+    if resolved.kind == "evaluated" and unit is not None and unit.base == "%":
+        return f"{text} of a value that is itself a percentage is read as points"
+    return ""
+
+
+def _computed(
+    link: Link, label: Label, resolved: Resolved, context: Context, claim: ClaimResult, status: str, finding: Any
+) -> tuple[ClaimResult, list[Finding]]:
+    from ..claims.explain import slip
+
+    written = parse_text(link.text)
+    judged = judgement(written, resolved)
+    first = resolved.operands[0]
+    value = first.value
+    if resolved.compares:
+        a, b = (operand.value for operand in resolved.operands)
+        value = b / a if isinstance(a, Quantity) and isinstance(b, Quantity) and a.value and a.unit == b.unit else None
+    unit = first.value.unit if isinstance(first.value, Quantity) and not resolved.compares else ""
+    done = replace(
+        claim,
+        verdict=judged.verdict,
+        message=judged.message,
+        value=value,
+        unit=unit,
+        right=judged.right,
+        remedy=judged.remedy,
+        title=title(judged, resolved),
+    )
+    found: list[Finding] = []
+    level = severity_of(status)
+    if judged.verdict != "holds" and level is not None:
+        why = slip(written, resolved, context) if judged.verdict == "fails" else ""
+        done = replace(done, how=how(resolved), slip=why)
+        if judged.verdict in ("error", "open"):
+            level = "error" if judged.verdict == "error" else level
+        message = f"{link.text}: {label} {judged.message}" + (f"; {why}" if why else "")
+        remedy = f"write {judged.right}" if judged.verdict == "fails" and judged.right else judged.remedy
+        found.append(finding(BAD[judged.verdict], message, remedy, level))
+    for note in judged.notes:
+        if note.code in RULES and level is not None:
+            found.append(replace(finding(note.code, note.message), fix=note.replacement))
+    return done, found
+
+
+def judgement(written: Any, resolved: Resolved) -> Judgement:
+    """The judgement of a text on what a label resolved to."""
+    first = resolved.operands[0]
+    better: Any = resolved.better
+    if resolved.compares:
+        second = resolved.operands[1]
+        if not isinstance(first.value, Quantity) or not isinstance(second.value, Quantity):
+            same = first.value == second.value
+            said = "unchanged" if same else f"{first.value} to {second.value}"
+            return Judgement(
+                "holds" if getattr(written, "word", "") == "unchanged" and same else "fails", f"is {said}", said, said
+            )
+        return judge_comparison(written, first.value, second.value, better=better, names=(first.side, second.side))
+    per = first.settings.get("per")
+    return judge(written, first.value, better=better, per=per if isinstance(per, str) and per != "model" else None)
+
+
+def title(judged: Judgement, resolved: Resolved) -> str:
+    """The title of a claim's definition: how it came about, the value, the verdict."""
+    verdict = {"open": "not filled in", "error": "unreadable"}.get(judged.verdict, judged.verdict)
+    assumed = "".join(f", {note}" for note in resolved.notes if note.startswith("assumes"))
+    return f"computed: {judged.shown or judged.right}{assumed}, {verdict}"
+
+
+def how(resolved: Resolved) -> str:
+    """The arithmetic of a value in words, side by side for a comparison."""
+    lines = []
+    for operand in resolved.operands:
+        line = _how(resolved.name, operand)
+        if line:
+            lines.append(f"{operand.side}: {line}" if resolved.compares else line)
+    return "; ".join(lines)
+
+
+def _how(metric: str, operand: Operand) -> str:
+    from ..costs.metric import metrics
+
+    if metric not in metrics:
+        return ""
+    return metrics.get(metric).how(operand.config, operand.settings)

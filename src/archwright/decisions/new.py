@@ -1,0 +1,214 @@
+"""new: a record that is already half written: front matter, figures, alternatives with a table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..arch.attention.base import divisors
+from ..arch.config import ArchitectureConfig
+from ..arch.loading import load
+from ..errors import ArchwrightError, InvalidValue, Problem, UsageError
+from ..project import find as find_project
+from .filling import filled
+from .frame import Frames
+from .numbering import create
+from .tables import table
+from .template import render
+from .writing import shown_value
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a new record starts from; everything but the title may be left out."""
+
+    title: str
+    base: str | None = None
+    decision: dict[str, Any] = field(default_factory=dict)
+    alternatives: dict[str, dict[str, Any]] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    authors: Sequence[str] = ()
+    date: str = ""
+    device: str = "h100-sxm"
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The new record: where it is, how many figures were written, and its alternatives by name."""
+
+    path: str
+    figures: int
+    alternatives: dict[str, dict[str, Any]]
+    text: str
+
+
+WORDS = {
+    "kv_cache": "The KV cache of {context} tokens",
+    "parameters": "The parameters",
+    "weights": "The weights",
+    "prefill_flops": "The arithmetic of a prompt of {context} tokens",
+    "decode_time": "The lower bound of decoding a token on {device}",
+}
+"""What a new record compares when a change alters it, in a sentence's words."""
+
+
+def new(draft: Draft, folder: str | os.PathLike[str], root: Path) -> Created:
+    """Write a new record with the next free number in a folder; parallel calls get different numbers."""
+    if not draft.title.strip():
+        raise UsageError(Problem("title", draft.title, "is empty", 'Write archwright adr new "Fewer KV heads"'))
+    base = draft.base or default_base(root)
+    config: ArchitectureConfig | None = None
+    if base is not None:
+        config = load(base if base.startswith("preset:") else _located(base, root), root)
+        if draft.decision:
+            config.change(draft.decision)  # problems are reported before anything is written
+    elif draft.decision:
+        raise UsageError(Problem("base", None, "is missing: what is changed?", "Add --base architecture.yaml"))
+    alternatives = draft.alternatives
+    if alternatives is None:
+        alternatives = proposed_alternatives(config, draft.decision) if config and draft.decision else {}
+    settings = {"context": config.max_seq_len, "dtype": "bf16"} if config else {}
+    if config and draft.decision:
+        settings["device"] = draft.device
+    settings |= draft.settings
+    frames = Frames()
+    probe = os.path.join(os.fspath(folder), "draft.md")
+    sections, compared = _sections(draft, config, settings)
+    if alternatives and compared:
+        frame = frames.of(_rendered(draft, base, alternatives, settings, sections), probe)
+        sections["Alternatives Considered"] = _alternatives(alternatives) + table(frame, compared[:3])
+    text, _, _ = filled(frames, _rendered(draft, base, alternatives, settings, sections), probe)
+    figures = len(frames.of(text, probe).document.claims)
+    path = create(folder, draft.title, lambda number: text)
+    return Created(path, figures, alternatives, text)
+
+
+def _located(base: str, root: Path) -> Path | str:
+    path = root / base
+    return path if path.exists() or "/" in base or base.endswith((".yaml", ".yml", ".json")) else base
+
+
+def default_base(root: Path) -> str | None:
+    """The architecture that a project's records start from: its setting, else architecture.yaml or config.json."""
+    named = find_project(root).settings.get("base")
+    if isinstance(named, str):
+        return named
+    return next(
+        (name for name in ("architecture.yaml", "architecture.yml", "config.json") if (root / name).is_file()), None
+    )
+
+
+def author(root: Path) -> str | None:
+    """The name that git knows, or none."""
+    try:
+        done = subprocess.run(
+            ["git", "config", "user.name"], cwd=root, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def proposed_alternatives(config: ArchitectureConfig, decision: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Two neighbours of a changed number, each valid; none where the change is of another kind."""
+    found: dict[str, dict[str, Any]] = {}
+    for path, value in decision.items():
+        name = path.rpartition(".")[2]
+        if not isinstance(value, int) or isinstance(value, bool):
+            continue
+        if name == "n_kv_heads":
+            heads = config.change(decision).n_heads
+            options = [d for d in reversed(divisors(heads)) if d < value][:2] or [
+                d for d in divisors(heads) if d > value
+            ][:2]
+        else:
+            options = [value // 2, value * 2]
+        for option in options:
+            change = {**decision, path: option}
+            try:
+                config.change(change)
+            except ArchwrightError:
+                continue
+            if option > 0:
+                found[f"{_short(name)}{option}"] = change
+    return found
+
+
+def _short(name: str) -> str:
+    return {"n_kv_heads": "kv", "n_heads": "heads", "n_layers": "layers", "window_size": "window"}.get(
+        name, name.replace("_", "-") + "-"
+    )
+
+
+def _sections(
+    draft: Draft, config: ArchitectureConfig | None, settings: Mapping[str, Any]
+) -> tuple[dict[str, str], list[str]]:
+    """The sections that can be written, and the metrics that the change alters."""
+    if config is None or not draft.decision:
+        return {}, []
+    lines, compared = _consequences(config, config.change(draft.decision), settings)
+    lines.append("<!-- What does it cost in quality, and whom did you ask? -->")
+    decision = "\n".join(_decision_line(config, path, value) for path, value in draft.decision.items())
+    return {"Decision": decision, "Consequences": "\n".join(lines)}, compared
+
+
+def _rendered(
+    draft: Draft,
+    base: str | None,
+    alternatives: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    sections: Mapping[str, str],
+) -> str:
+    return render(
+        draft.title,
+        date=draft.date or None,
+        authors=list(draft.authors),
+        base=base,
+        decision=draft.decision or None,
+        alternatives=alternatives or None,
+        settings=settings or None,
+        sections=sections,
+    )
+
+
+def _decision_line(config: ArchitectureConfig, path: str, value: Any) -> str:
+    from ..arch.change import readings
+
+    try:
+        before = " and ".join(shown_value(r.value) for r in readings(config, path))
+    except InvalidValue:
+        before = ""
+    return f"Use `{path}: {shown_value(value)}`" + (f" instead of {before}." if before else ".")
+
+
+def _consequences(
+    before: ArchitectureConfig, after: ArchitectureConfig, settings: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """A sentence for each metric that changes, with question marks for its figures."""
+    from ..costs.metric import metrics
+
+    lines, changed = [], []
+    for name, words in WORDS.items():
+        definition = metrics.get(name)
+        own = {k: v for k, v in settings.items() if k in definition.settings}
+        if definition(before, **own).value == definition(after, **own).value:
+            continue
+        changed.append(name)
+        subject = words.format(context=f"{settings.get('context', after.max_seq_len):,}", device=settings.get("device"))
+        verb, becomes = ("are", "become") if name in ("parameters", "weights") else ("is", "becomes")
+        lines.append(f"- {subject} {verb} [?][{name}.base->decision]: [?][{name}.base] {becomes} [?][{name}].")
+    if not changed:
+        lines.append("- None of cache, parameters, weights, arithmetic or decoding time changes.")
+    return lines, changed
+
+
+def _alternatives(alternatives: Mapping[str, Any]) -> str:
+    lines = [
+        f"- {name}: " + ", ".join(f"`{k}: {shown_value(v)}`" for k, v in change.items())
+        for name, change in alternatives.items()
+    ]
+    return "\n".join(lines) + "\n\n"
