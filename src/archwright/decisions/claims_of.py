@@ -169,6 +169,10 @@ def judgement(written: Any, resolved: Resolved) -> Judgement:
                 "holds" if getattr(written, "word", "") == "unchanged" and same else "fails", f"is {said}", said, said
             )
         return judge_comparison(written, first.value, second.value, better=better, names=(first.side, second.side))
+    word = getattr(first.value, "word", None)
+    if word is not None:  # a verdict such as fits, with what is needed and what there is
+        judged = judge(written, bool(first.value))
+        return replace(judged, message=judged.message.replace(word, str(first.value), 1), shown=str(first.value))
     per = first.settings.get("per")
     return judge(written, first.value, better=better, per=per if isinstance(per, str) and per != "model" else None)
 
