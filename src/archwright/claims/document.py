@@ -271,7 +271,8 @@ def _mark_block(document: Document, text: str, definitions: list[Definition]) ->
     if document.conflicts and end < len(text):
         before = len(text[:end].rstrip())
         between = document.text[before:end]
-        if between.strip():  # the markers of a merge before the first definition belong to the block
+        opened, closed = _OPENING_CONFLICT.search(between), re.search(r"^>{7}", document.text[end:], re.M)
+        if opened and closed:  # a merge of the block alone
             document.block_start = before + len(between) - len(between.lstrip())
     return marked
 
