@@ -17,8 +17,12 @@ _SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(\d+))?\Z")
 _PATH = re.compile(r"(?:layers\[(?P<select>[^\]]*)\]\.)?(?P<field>[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)\Z")
 
 
-def indices(selector: object, n_layers: int, layers: Sequence[Layer] | None = None) -> list[int]:
+def indices(
+    selector: object, n_layers: int, layers: Sequence[Layer] | None = None, allow_none: bool = False
+) -> list[int]:
     """The layer numbers a selector means: ranges are inclusive, slices are Python's, `type=` asks the attention.
+
+    A selector of no layer is an error unless `allow_none`: a count of sliding layers may be 0.
 
     >>> indices("0-2,5", 8), indices("::3", 8), indices([1, "4-5"], 8), indices(-1, 8)
     ([0, 1, 2, 5], [0, 3, 6], [1, 4, 5], [7])
@@ -33,7 +37,7 @@ def indices(selector: object, n_layers: int, layers: Sequence[Layer] | None = No
     found: list[int] = []
     for part in parts:
         found.extend(_one(part, n_layers, layers))
-    if not found:
+    if not found and not allow_none:
         raise InvalidValue(Problem("layers", selector, "selects no layer"))
     return sorted(set(found))
 

@@ -1,0 +1,80 @@
+"""What the fullest device holds when a model is split by tensor parallelism and pipeline stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..arch.attention.base import AttentionSpec
+from ..arch.config import ArchitectureConfig
+from ..arch.weights import Weight
+from ..errors import InvalidValue, Problem
+from ..units import Number
+from .tally import Group, tally
+
+UNSPLIT = ("norms", "router")
+"""Parts that every device of a tensor-parallel group holds whole."""
+WHOLE = ("o_proj.bias", "down_proj.bias", "_a_proj.weight", "_a_proj.bias")
+"""Also held whole: biases added after the sum over devices, and the matrices into latents, which are not split."""
+
+
+def split(amount: int, ways: int) -> int:
+    """The largest piece of an amount that is split as evenly as whole pieces allow."""
+    return -(-amount // ways)
+
+
+def elements_on_device(weight: Weight, attention: AttentionSpec | None, tp: int) -> int:
+    """Stored scalars of a tensor on the fullest of `tp` devices.
+
+    Heads and columns are split; key and value heads are replicated beyond their number; norms, routers, latents
+    and the biases of row-parallel matrices are held whole.
+    """
+    if tp == 1 or not weight.parameters:
+        return weight.parameters
+    if weight.part in UNSPLIT or weight.name.endswith(WHOLE):
+        return weight.parameters
+    if attention is not None and weight.part.startswith("attention."):
+        keys = weight.name.endswith(("k_proj.weight", "v_proj.weight", "k_proj.bias", "v_proj.bias"))
+        pieces = attention.n_kv_heads if keys else attention.n_heads
+    else:
+        pieces = weight.shape[-1 if weight.name.endswith("down_proj.weight") else 0]
+    return weight.parameters * split(pieces, tp) // pieces
+
+
+def cache_elements_on_device(attention: AttentionSpec, tp: int) -> int:
+    """Cached scalars of one token on the fullest of `tp` devices: whole KV heads, replicated beyond their number.
+
+    A layout that is not one of heads (a latent) is never split.
+    """
+    by_head = attention.key_dim + attention.value_dim
+    if attention.cache_elements == attention.n_kv_heads * by_head:
+        return split(attention.n_kv_heads, tp) * by_head
+    return attention.cache_elements
+
+
+def fullest_stage(
+    a: ArchitectureConfig, pp: int, per_layer: Callable[[Group], Number], first: Number, last: Number
+) -> Number:
+    """The largest sum over the layers of one of `pp` stages, with what the first and the last hold besides.
+
+    The first stages have one layer more where the layers do not divide evenly.
+    """
+    if pp > a.n_layers:
+        rule = f"must be at most the number of layers ({a.n_layers})"
+        raise InvalidValue(Problem("pp", pp, rule, f"Use 1 to {a.n_layers}"))
+    groups = tally(a).groups
+    costs = [per_layer(g) for g in groups]
+    if pp == 1:
+        return sum((c * g.count for c, g in zip(costs, groups, strict=True)), first + last)
+    of_layer: list[Number] = [0] * a.n_layers
+    for cost, group in zip(costs, groups, strict=True):
+        for number in group.numbers:
+            of_layer[number] = cost
+    base, extra = divmod(a.n_layers, pp)
+    start = 0
+    stages: list[Number] = []
+    for stage in range(pp):
+        stop = start + base + (stage < extra)
+        outside = (first if stage == 0 else 0) + (last if stage == pp - 1 else 0)
+        stages.append(sum(of_layer[start:stop], outside))
+        start = stop
+    return max(stages)
