@@ -37,6 +37,10 @@ def run(args: argparse.Namespace) -> int:
         peak = one.peaks.get("bf16")
         ridge = f"{float(peak / one.bandwidth):>5.0f} FLOP/B" if peak else "-"
         memory, speed = str(one.memory_quantity), str(Quantity(one.bandwidth, "B/s"))
-        print(f"{one.slug:<{size}}  {memory:>8}  {speed:>10}  {Quantity(peak, 'FLOP/s')!s:>13}  {ridge:>12}" if peak else f"{one.slug}")
+        print(
+            f"{one.slug:<{size}}  {memory:>8}  {speed:>10}  {Quantity(peak, 'FLOP/s')!s:>13}  {ridge:>12}"
+            if peak
+            else f"{one.slug}"
+        )
     print("\nPeaks are dense; memory is what the driver reports. Sources: archwright hardware NAME")
     return 0

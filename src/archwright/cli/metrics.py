@@ -23,7 +23,8 @@ def run(args: argparse.Namespace) -> int:
     shown = [(n, m) for n, m in metrics.items() if not args.name or n == args.name]
     if args.json:
         rows = [
-            {"name": n, "unit": m.unit, "better": m.better, "settings": sorted(m.settings), "page": m.doc} for n, m in shown
+            {"name": n, "unit": m.unit, "better": m.better, "settings": sorted(m.settings), "page": m.doc}
+            for n, m in shown
         ]
         print_json({"schema": "archwright/metrics/1", "metrics": rows})
         return 0

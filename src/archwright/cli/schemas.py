@@ -27,7 +27,14 @@ def _document(name: str, properties: dict[str, Any], **more: Any) -> dict[str, A
 
 ARCHITECTURE = _object({"name": TEXT, "fingerprint": {"type": "string", "pattern": "^v1-[0-9a-f]{16}$"}})
 RESULT = _object(
-    {"metric": TEXT, "settings": SETTINGS, "value": VALUE, "unit": TEXT, "notes": {"type": "array", "items": TEXT}}
+    {
+        "metric": TEXT,
+        "settings": SETTINGS,
+        "value": VALUE,
+        "unit": TEXT,
+        "text": TEXT,
+        "notes": {"type": "array", "items": TEXT},
+    }
 )
 FINDING = _object(
     {

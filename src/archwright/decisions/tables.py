@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
-from ..errors import ArchwrightError, InvalidValue, Problem
-from ..units import Quantity, scales, significant, to_fixed
+from ..errors import InvalidValue, Problem
+from ..units import Quantity
 from .frame import Frame
 
 HEADINGS = {"base": "base", "decision": "decision"}
@@ -21,6 +20,7 @@ def table(
     By default the columns are the decision and every alternative (the base in a record without a decision).
     """
     from ..costs.metric import metrics as known
+    from ..costs.table import shared
 
     context = frame.context
     columns = list(sides or [n for n in context.sides if n != "base" or "decision" not in context.sides])
@@ -44,40 +44,10 @@ def table(
             own = {k: v for k, v in given.items() if k in definition.settings}
             value = definition(side.config, **own)
             cells.append(value if isinstance(value, Quantity) else None)
-        texts = aligned([c for c in cells if c is not None])
+        texts = shared([c for c in cells if c is not None])
         if len(texts) != len(columns):
             raise InvalidValue(Problem("metric", name, "has no figure on every side"))
         labels = [f"{name}{suffix}" + ("" if column == context.default else f".{column}") for column in columns]
         row = " | ".join(f"[{text}][{label}]" for text, label in zip(texts, labels, strict=True))
         lines.append(f"| {name.replace('_', ' ')} | {row} |")
     return "\n".join(lines)
-
-
-def aligned(cells: Sequence[Quantity]) -> list[str]:
-    """Figures of one row in one unit with the same decimals: the unit of the largest, three digits of it.
-
-    >>> aligned([Quantity(2**32, "B"), Quantity(2**29, "B")])
-    ['4.00 GiB', '0.50 GiB']
-    """
-    if not cells:
-        return []
-    largest = max(cells, key=lambda c: abs(Fraction(c.value)))
-    unit = largest.best_unit()
-    text = largest.in_unit(unit)
-    decimals = len(text.split()[0].partition(".")[2])
-    made = []
-    for cell in cells:
-        amount = cell.amount(unit) if unit in scales(cell.unit) else cell.amount(cell.unit)
-        number = to_fixed(amount, decimals)
-        if amount and not float(number.replace(",", "")):
-            number = significant(amount)
-        made.append(f"{number} %" if cell.unit == "%" else f"{number} {unit}".rstrip())
-    return made
-
-
-def try_table(frame: Frame, metrics: Sequence[str], sides: Sequence[str] | None = None) -> str:
-    """The table, or nothing where a side cannot be computed."""
-    try:
-        return table(frame, metrics, sides)
-    except ArchwrightError:
-        return ""
