@@ -84,7 +84,7 @@ _PLAIN = re.compile(
     r"Architect\w+[ ]Decision[ ]Record[ \t]*:[ \t]*(?P<title>\S[^\n]*)$",
     re.M | re.I,
 )
-_SECTION_NUMBER = re.compile(r"\d+(?:\.\d+)*[.)]?[ \t]+")
+_SECTION_NUMBER = re.compile(r"\d{1,4}(?:\.\d{1,4})*[.)]?[ \t]+")
 _HEADING_VALUE = re.compile(
     r"(?:adr |decision |current )?status[*_]{0,3}[ \t]*(?::|[-–—]+(?=[ \t]))[*_]{0,3}[ \t]*", re.I
 )
@@ -123,9 +123,12 @@ def section_name(heading: str) -> str:
     if len(heading) > 60:
         return ""  # a sentence
     name = heading.strip("*_` :\t")
-    if name[:1].isdigit():
-        name = _SECTION_NUMBER.sub("", name, count=1)
-    return name.strip("*_` :\t").lower()
+    return _unnumbered(name).strip("*_` :\t").lower()
+
+
+def _unnumbered(text: str) -> str:
+    found = _SECTION_NUMBER.match(text) if text[:1].isdigit() else None
+    return text[found.end() :] if found else text
 
 
 def find_status(outline: Outline, front: Front | None, plain: bool) -> StatusFound:
@@ -176,7 +179,7 @@ def _is_status(heading: Heading) -> bool:
         return False
     name = section_name(text)
     return name in ("status", "adr status", "decision status", "current status") or (
-        _HEADING_VALUE.match(_SECTION_NUMBER.sub("", text.lstrip("*_"), count=1)) is not None
+        _HEADING_VALUE.match(_unnumbered(text.lstrip("*_"))) is not None
     )
 
 
@@ -205,7 +208,7 @@ def _value_below(outline: Outline, field: Field) -> Statement | None:
 
 def _from_heading(outline: Outline, heading: Heading) -> StatusFound:
     said = _statements_with_prefix_cut(statements(outline, heading))
-    inline = _SECTION_NUMBER.sub("", heading.text, count=1) if heading.text[:1].isdigit() else heading.text
+    inline = _unnumbered(heading.text)
     value = _HEADING_VALUE.match(inline.lstrip("*_"))
     if value and inline.lstrip("*_")[value.end() :].strip("*_ "):
         shift = len(heading.text) - len(inline.lstrip("*_"))

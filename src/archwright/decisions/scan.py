@@ -225,9 +225,8 @@ def _row(line: str, start: int, n: int, key: str, begin: int, lead: str, fields:
     if header and (beside in KEYS or beside in ("title", "number", "id", "adr", "owner", "tags")):
         _columns(line, n, fields, lines, start + len(line) + 1 + len(lines[n + 1]) + 1)
         return
-    fields.append(
-        Field(n, key, line[begin:end].rstrip(), start + begin, start + len(line[:end].rstrip()), "table", lead)
-    )
+    value = line[begin:end].rstrip()
+    fields.append(Field(n, key, value, start + begin, start + begin + len(value), "table", lead))
 
 
 def _columns(line: str, n: int, fields: list[Field], lines: list[str], start: int) -> None:
