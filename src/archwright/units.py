@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 Number = int | Fraction
@@ -23,19 +24,19 @@ PLAIN_UNITS = ("", "tokens", "layers", "devices", "heads", "experts", "keys", "p
 """Base units printed as whole numbers where they are whole: 4,096 tokens."""
 
 
-def decimal_places(value: Fraction, digits: int = 3) -> int:
+def decimal_places(value: Number, digits: int = 3) -> int:
     """How many decimals show `digits` significant digits of a value (0 for a large one)."""
-    if value == 0:
+    top, bottom = abs(value.numerator), value.denominator
+    if not top:
         return 0
-    size = abs(value)
-    exponent = 0
-    while size >= 10:
-        size /= 10
-        exponent += 1
-    while size < 1:
-        size *= 10
-        exponent -= 1
-    return max(0, digits - 1 - exponent)
+    exponent = len(str(top)) - len(str(bottom))  # of ten; one too large where the leading digits are the smaller ones
+    below = top < bottom * 10**exponent if exponent >= 0 else top * 10**-exponent < bottom
+    return max(0, digits - 1 - exponent + below)
+
+
+def _rounded(value: Number, decimals: int) -> int:
+    """The size of a value times 10^decimals, rounded half up."""
+    return (2 * abs(value.numerator) * 10**decimals + value.denominator) // (2 * value.denominator)
 
 
 def to_fixed(value: Number, decimals: int, rounding: Rounding = "half-up") -> str:
@@ -44,8 +45,10 @@ def to_fixed(value: Number, decimals: int, rounding: Rounding = "half-up") -> st
     >>> to_fixed(Fraction(12345, 10), 1), to_fixed(Fraction(-1, 3), 2), to_fixed(Fraction(5, 2), 0)
     ('1,234.5', '-0.33', '3')
     """
-    scaled = abs(Fraction(value)) * 10**decimals
-    whole = int(scaled + Fraction(1, 2)) if rounding == "half-up" else int(scaled)
+    if rounding == "half-up":
+        whole = _rounded(value, decimals)
+    else:
+        whole = abs(value.numerator) * 10**decimals // value.denominator
     sign = "-" if value < 0 and whole else ""
     if not decimals:
         return f"{sign}{whole:,}"
@@ -58,14 +61,13 @@ def significant(value: Number, digits: int = 3) -> str:
     >>> significant(Fraction(405849, 1000)), significant(Fraction(1, 2)), significant(16), significant(Fraction(9999, 1000))
     ('406', '0.500', '16.0', '10.0')
     """
-    exact = Fraction(value)
-    decimals = decimal_places(exact, digits)
-    if (decimals and abs(exact) < 1) or decimals:
-        rounded = Fraction(int(abs(exact) * 10**decimals + Fraction(1, 2)), 10**decimals)
-        decimals = decimal_places(rounded, digits)
-    return to_fixed(exact, decimals)
+    decimals = decimal_places(value, digits)
+    if decimals and _rounded(value, decimals) >= 10**digits:  # 9.999 is 10.0, not 10.00
+        decimals -= 1
+    return to_fixed(value, decimals)
 
 
+@lru_cache(maxsize=256)
 def scales(unit: str) -> dict[str, Fraction]:
     """The units a base unit may be shown in, smallest first, each with its factor.
 
@@ -84,6 +86,7 @@ def scales(unit: str) -> dict[str, Fraction]:
     return {unit: Fraction(1)}
 
 
+@lru_cache(maxsize=2048)
 def factor(unit: str, base: str) -> Fraction | None:
     """How many `base` units one `unit` is, or None when they are of different kinds.
 
@@ -170,21 +173,20 @@ class Quantity:
         """The largest unit in which the quantity is at least one (the smallest unit for less)."""
         if self.shown_in is not None:
             return self.shown_in
-        table = scales(self.unit)
-        best = next(iter(table))
-        for unit, size in table.items():
-            if abs(self.value) >= size:
-                best = unit
-        if best + "x" != "x" and len(table) > 1:
+        table = list(scales(self.unit).items())
+        top, bottom = abs(self.value.numerator), self.value.denominator
+        index = 0
+        for i, (_, size) in enumerate(table):
+            if top * size.denominator >= size.numerator * bottom:
+                index = i
+        if index + 1 < len(table):
             # 1023.9 MiB prints as 1,024 MiB, which is 1.00 GiB: go up where rounding reaches the next unit
-            larger = [u for u, size in table.items() if size > table[best]]
-            if (
-                larger
-                and Fraction(significant(Fraction(self.value) / table[best]).replace(",", "")) * table[best]
-                >= table[larger[0]]
-            ):
-                best = larger[0]
-        return best
+            best, larger = table[index][1], table[index + 1][1]
+            if 100 * top * larger.denominator >= 99 * larger.numerator * bottom:
+                shown = significant(Fraction(self.value) / best).replace(",", "")
+                if abs(Fraction(shown)) * best >= larger:
+                    index += 1
+        return table[index][0]
 
     def in_unit(self, unit: str, digits: int = 3) -> str:
         """The quantity in `unit` with that many significant digits, unit included."""
