@@ -13,7 +13,7 @@ from .selectors import Path, as_ranges, indices, no_field, parse_path, plain
 if TYPE_CHECKING:
     from .config import ArchitectureConfig
 
-PARTS = ("attention", "feed_forward", "rope_scaling")
+PARTS = ("attention", "feed_forward", "rope_scaling", "position", "norm", "embedding", "head")
 
 
 def merged(old: Any, new: Any) -> Any:
@@ -36,7 +36,7 @@ def retyped(name: str, old: Any, new: Any) -> Any:
     """`merged` for a part that has a type: changing it drops the fields that the new type lacks."""
     from .attention import attention_types
     from .feed_forward import feed_forward_types
-    from .position import rope_scalings
+    from .position import position_types, rope_scalings
     from .spec import field_types
 
     if isinstance(old, str):
@@ -49,6 +49,7 @@ def retyped(name: str, old: Any, new: Any) -> Any:
             "attention": attention_types,
             "feed_forward": feed_forward_types,
             "rope_scaling": rope_scalings,
+            "position": position_types,
         }.get(name)
         if registry is not None and kind != old.get("type") and isinstance(kind, str) and kind in registry:
             known = field_types(registry.get(kind))

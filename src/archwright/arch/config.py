@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidValue, Problem
 from .derive import Deriver
+from .ends import Embedding, Head
 from .fields import FIELDS, USER_FIELDS, flat_problems, unknown_field
 from .layer import Layer
-from .norm import LayerNorm, NormSpec, RMSNorm
+from .norm import NormSpec
 from .selectors import plain
-from .spec import Where, nowhere
+from .spec import Spec, Where, nowhere
 from .weights import Weight
 
 if TYPE_CHECKING:
@@ -75,7 +76,19 @@ class ArchitectureConfig:
     rope_scaling: dict[str, Any] | None
     attention: dict[str, Any] | None
     feed_forward: dict[str, Any] | None
+    position: dict[str, Any] | None
+    norm: dict[str, Any] | None
+    norm_placement: str
+    residual_multiplier: float
+    embedding: dict[str, Any] | None
+    head: dict[str, Any] | None
     pattern: list[Any] | None
+    token_embedding: Embedding
+    """The end before the layers."""
+    output_head: Head
+    """The end after the layers."""
+    norm_spec: NormSpec
+    """The norm that the model uses, over d_model."""
     layers: tuple[Layer, ...]
     source: Source
 
@@ -116,14 +129,15 @@ class ArchitectureConfig:
         for name, value in values.items():
             if value is None and FIELDS[name].default is not None:
                 values[name] = FIELDS[name].default  # null means "back to the default"
-            elif isinstance(value, str) and name in ("attention", "feed_forward"):
+            elif isinstance(value, str) and name in ("attention", "feed_forward", "position"):
                 values[name] = {"type": value}
         flat = [p.at(where((*top, p.field.removeprefix(prefix)), False)) for p in flat_problems(values, prefix)]
         bad = {p.field.removeprefix(prefix).partition(".")[0] for p in flat}
         deriver = Deriver(values, bad, prefix, where, top)
         layers = deriver.layers()
+        ends = deriver.ends()
         problems = _in_order([*problems, *flat, *deriver.problems])
-        if problems or layers is None:
+        if problems or layers is None or ends is None:
             raise InvalidValue(problems)
         store = self.__dict__
         for name, value in values.items():
@@ -132,6 +146,7 @@ class ArchitectureConfig:
         store["_layers"] = plain(values["layers"])
         store["_head_dim"] = values["head_dim"]
         store["layers"] = layers
+        store["token_embedding"], store["output_head"], store["norm_spec"] = ends
         store["source"] = source or Source()
 
     @property
@@ -224,10 +239,10 @@ class ArchitectureConfig:
 
     # The derived tree ---------------------------------------------------------------------------------------
 
-    @cached_property
-    def final_norm(self) -> NormSpec:
+    @property
+    def final_norm(self) -> NormSpec | None:
         """The norm before the output head."""
-        return (RMSNorm if self.use_rms_norm else LayerNorm)(self.d_model, self.norm_eps)
+        return self.norm_spec if self.output_head.norm else None
 
     @cached_property
     def groups(self) -> tuple[tuple[Layer, tuple[int, ...]], ...]:
@@ -239,11 +254,14 @@ class ArchitectureConfig:
 
     def outer_weights(self) -> Iterator[Weight]:
         """The tensors outside the layers: embedding, final norm, output head."""
-        table = (self.vocab_size, self.d_model)
-        yield Weight("embedding.weight", "embedding", table, "table")
-        for weight in self.final_norm.weights():
-            yield replace(weight, name=f"final_norm.{weight.name}")
-        yield Weight("head.weight", "head", table, shared_with="embedding.weight" if self.tie_embeddings else None)
+        parts: list[tuple[str, Spec]] = [("embedding", self.token_embedding)]
+        if self.token_embedding.norm:
+            parts.append(("embedding.norm", self.norm_spec))
+        if self.final_norm is not None:
+            parts.append(("final_norm", self.final_norm))
+        for name, part in (*parts, ("head", self.output_head)):
+            for weight in part.weights():
+                yield replace(weight, name=f"{name}.{weight.name}")
 
     def weights(self) -> Iterator[tuple[int, Weight]]:
         """Every distinct tensor with how many layers have it (1 outside the layers)."""
@@ -273,11 +291,16 @@ class ArchitectureConfig:
             "vocab_size": self.vocab_size,
             "max_seq_len": self.max_seq_len,
             "init_method": self.init_method,
-            "final_norm": self.final_norm.canonical(),
             "layers": [[layer.canonical(), times] for layer, times in runs],
         }
+        if self.final_norm is not None:
+            tree["final_norm"] = self.final_norm.canonical()
         if self.tie_embeddings:
             tree["tie_embeddings"] = True
+        for name, end in (("embedding", self.token_embedding), ("head", self.output_head)):
+            own = {k: v for k, v in end.own().items() if (name, k) != ("head", "norm")}  # final_norm says that
+            if own:
+                tree[name] = own
         return tree
 
     @cached_property
@@ -291,7 +314,8 @@ class ArchitectureConfig:
             self.vocab_size,
             self.max_seq_len,
             self.init_method,
-            self.tie_embeddings,
+            self.token_embedding,
+            self.output_head,
             self.final_norm,
             self.layers,
         )

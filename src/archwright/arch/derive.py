@@ -8,11 +8,13 @@ from typing import Any
 
 from ..errors import NOTHING, InvalidValue, Problem, did_you_mean
 from .attention import AttentionSpec, attention_types
+from .canonical import canonical_attention, canonical_feed_forward, sharing_problems
 from .feed_forward import FeedForwardSpec, feed_forward_types
+from .ends import Embedding, Head
 from .fields import FIELDS, flat_problems, known_names
-from .layer import Layer
+from .layer import Layer, placed
 from .norm import LayerNorm, NormSpec, RMSNorm
-from .position import Rope, read_scaling
+from .position import NoPosition, PositionSpec, Rope, position_types, read_scaling
 from .selectors import as_ranges, indices
 from .spec import Spec, Where, build, field_types
 
@@ -32,6 +34,41 @@ class Deriver:
         self.where = where
         self.top = top
         self.problems: list[Problem] = []
+        self._norm = self._flat_part("norm", RMSNorm if values["use_rms_norm"] else LayerNorm, "d_model", "norm_eps")
+
+    def _flat_part(self, name: str, cls: type[Spec], *needs: str, **given: Any) -> Any:
+        """A part that a flat map describes, or None and problems; `needs` are flat fields that it cannot do without."""
+        if {name, *needs} & self.flat_bad:
+            return None
+        if issubclass(cls, NormSpec):
+            given = {"width": self.values["d_model"], "eps": float(self.values["norm_eps"])}
+
+        def place(keys: tuple[str | int, ...], key: bool) -> Any:
+            return self.where((*self.top, *keys), key)
+
+        written = self.values[name] or {}
+        tied = [k for k in written if k in cls.TIED_TO_MODEL or k == "type"]
+        for key in tied:
+            self._report(Problem(f"{self.prefix}{name}.{key}", NOTHING, "is given by a flat field"), (name, key), True)
+        own = {k: v for k, v in written.items() if k not in tied and v is not None}
+        spec, problems = build(cls, own, given, f"{self.prefix}{name}.", (name,), place)
+        self.problems.extend(problems)
+        return spec
+
+    def ends(self) -> tuple[Embedding, Head, NormSpec] | None:
+        """The two ends and the model's norm; None where something is wrong."""
+        values = self.values
+        given = {name: values[name] for name in ("d_model", "vocab_size")}
+        embedding = self._flat_part(
+            "embedding", Embedding, "d_model", "vocab_size", "max_seq_len", max_seq_len=values["max_seq_len"], **given
+        )
+        width = embedding.width if isinstance(embedding, Embedding) else None
+        head = self._flat_part(
+            "head", Head, "d_model", "vocab_size", "tie_embeddings", width=width, tied=values["tie_embeddings"], **given
+        )
+        if embedding is None or head is None or self._norm is None:
+            return None
+        return embedding, head, self._norm
 
     def _report(self, problem: Problem, keys: Sequence[str | int] = (), key: bool = False) -> None:
         self.problems.append(problem.at(self.where((*self.top, *keys), key)))
@@ -51,11 +88,14 @@ class Deriver:
         for number, (entry, keys, path) in enumerate(entries):
             used = number in follows or number == 0
             built.append(self._layer(entry, keys, path) if used else None)
-        if self.problems or self.flat_bad:
+        if self.problems or self.flat_bad or self._norm is None:
             return None
         unique: dict[Layer, Layer] = {}
         made = [unique.setdefault(layer, layer) if layer else None for layer in built]
-        return tuple(layer for i in follows if (layer := made[i]) is not None)
+        found = tuple(layer for i in follows if (layer := made[i]) is not None)
+        for problem in sharing_problems(found):
+            self._report(replace(problem, field=self.prefix + problem.field))
+        return found
 
     def _overrides(self, follows: list[int], entries: list[Any]) -> None:
         taken: dict[int, int] = {}
@@ -169,7 +209,7 @@ class Deriver:
     # One layer ----------------------------------------------------------------------------------------------
 
     def _layer(self, entry: Mapping[str, Any], keys: tuple[str | int, ...], path: str) -> Layer | None:
-        own = {name: value for name, value in entry.items() if name not in ("attention", "feed_forward")}
+        own = {name: value for name, value in entry.items() if name not in ("attention", "feed_forward", "position")}
         flat = {**self.values, **own}
         for name in own:
             self._check_own(name, own[name], keys, path)
@@ -185,11 +225,12 @@ class Deriver:
                 )
         attention = self._attention(entry, flat, head_dim, keys, path, own)
         feed_forward = self._feed_forward(entry, flat, keys, path)
-        position = self._position(flat, attention, own, keys, path)
+        position = self._position(entry, flat, attention, own, keys, path)
         if attention is None or feed_forward is None or self.flat_bad or self.problems:
             return None
-        norm: NormSpec = (RMSNorm if flat["use_rms_norm"] else LayerNorm)(flat["d_model"], flat["norm_eps"])
-        return Layer(attention, feed_forward, norm, norm, position)
+        norms = placed(flat["norm_placement"], self._norm)
+        multiplier = float(flat["residual_multiplier"])
+        return Layer(attention, feed_forward, **norms, position=position, residual_multiplier=multiplier)
 
     def _check_own(self, name: str, value: Any, keys: tuple[str | int, ...], path: str) -> None:
         neutral = {f.name: f.default for f in FIELDS.values()} | {"d_model": 2**20, "n_heads": 1, "n_kv_heads": 1}
@@ -328,6 +369,11 @@ class Deriver:
             "head_dim": head_dim,
             "dropout": flat["attention_dropout"],
         }
+        eps = flat["norm_eps"]
+        if kind == "mla":
+            given["latent_eps"] = eps
+        elif merged.get("qk_norm") is not None:
+            given["qk_norm_eps"] = eps
         spec = self._build(attention_types, merged, given, at, label if at else path + "attention.")
         return canonical_attention(spec) if isinstance(spec, AttentionSpec) else None
 
@@ -338,16 +384,26 @@ class Deriver:
         merged, at, label = self._merged("feed_forward", start, entry, keys, path, feed_forward_types)
         given = {"d_model": flat["d_model"], "d_ff": flat["d_ff"], "dropout": flat["ffn_dropout"]}
         spec = self._build(feed_forward_types, merged, given, at, label if at else path + "feed_forward.")
-        return spec if isinstance(spec, FeedForwardSpec) else None
+        return canonical_feed_forward(spec) if isinstance(spec, FeedForwardSpec) else None
 
     def _position(
         self,
+        entry: Mapping[str, Any],
         flat: Mapping[str, Any],
         attention: AttentionSpec | None,
         own: Mapping[str, Any],
         keys: tuple[str | int, ...],
         path: str,
-    ) -> Rope | None:
+    ) -> PositionSpec | None:
+        merged, where, label_of = self._merged("position", {"type": "rope"}, entry, keys, path, position_types)
+        for name in ("theta", "scaling"):
+            if name in merged:
+                rule = f"is given by rope_{name}"
+                self._report(Problem(self.prefix + label_of + name, NOTHING, rule), (*where, name), True)
+                merged.pop(name)
+        if merged["type"] != "rope":
+            spec = self._build(position_types, merged, {}, where, label_of)
+            return spec if isinstance(spec, PositionSpec) and not isinstance(spec, NoPosition) else None
         scaling = None
         if isinstance(flat["rope_scaling"], Mapping):
             mine = "rope_scaling" in own
@@ -361,26 +417,20 @@ class Deriver:
             self.problems.extend(p for p in problems if p not in self.problems)
         if attention is None or "rope_theta" in self.flat_bad:
             return None
-        try:
-            return Rope(attention.head_dim, float(flat["rope_theta"]), scaling)
-        except InvalidValue as error:
-            for problem in error.problems:
-                if problem.field == "dims":
-                    problem = Problem(
-                        "head_dim", attention.head_dim, "must be even for rotary positions", "Choose an even head_dim"
-                    )
-                if problem.field not in self.flat_bad:
-                    self._report(replace(problem, field=self.prefix + path + problem.field), keys)
-            return None
-
-
-def canonical_attention(spec: AttentionSpec) -> AttentionSpec:
-    """The same meaning under one name: a dilated window without gaps is a sliding window."""
-    if spec.type == "dilated" and getattr(spec, "dilation", 0) == 1:
-        values = {name: getattr(spec, name) for name in field_types(type(spec)) if name != "dilation"}
-        made = attention_types.get("sliding")(**values)
-        return made
-    return spec
+        given = {"dims": attention.rotary_dim, "theta": float(flat["rope_theta"]), "scaling": scaling}
+        before = len(self.problems)
+        rope = self._build(position_types, merged, given, where, label_of)
+        if "dims" in merged:
+            if isinstance(rope, Rope) and rope.dims > attention.rotary_dim:
+                rule = f"must be at most the width of a head ({attention.rotary_dim})"
+                self._report(Problem(f"{self.prefix}{label_of}dims", rope.dims, rule), (*where, "dims"))
+        else:
+            for number, problem in enumerate(self.problems[before:], before):
+                if problem.field.endswith(".dims"):
+                    rule, remedy = "must be even for rotary positions", "Choose an even head_dim"
+                    name = f"{self.prefix}{path}head_dim"
+                    self.problems[number] = Problem(name, attention.rotary_dim, rule, remedy, problem.where)
+        return rope if isinstance(rope, Rope) else None
 
 
 def show_entry(entry: Any) -> str:

@@ -1,4 +1,4 @@
-"""The flat fields of an architecture: name, type, default, meaning. Validation, schema and pages all read this table."""
+"""The flat fields of an architecture: name, type, default, meaning. Validation, schema and pages read this table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import NOTHING, Problem, did_you_mean
 from .attention import attention_types
 from .attention.base import divisors, either
+from .layer import PLACEMENTS
 from .spec import LARGEST, check_type
 
 MAX_LAYERS = 10_000
@@ -51,7 +52,7 @@ _ALL = (
         "rope_scaling",
         Mapping | None,
         None,
-        "How RoPE is stretched: {type: linear|dynamic|yarn|llama3, factor: ...}.",
+        "How RoPE is stretched: {type: linear|dynamic|yarn|llama3|longrope, factor: ...}.",
         True,
         True,
     ),
@@ -62,10 +63,30 @@ _ALL = (
         "feed_forward",
         Mapping | None,
         None,
-        "Feed-forward of every layer: {type: geglu|swiglu|gelu, bias: ...}.",
+        "Feed-forward of every layer: {type: geglu|swiglu|gelu|moe, bias: ...}.",
         True,
         True,
     ),
+    Field(
+        "position",
+        Mapping | None,
+        None,
+        "How layers know positions: {type: rope|alibi|none, dims: ..., interleaved: ...}.",
+        True,
+        True,
+    ),
+    Field("norm", Mapping | None, None, "What norms lack: {without_bias: true}, {without_weight: true} ...", True),
+    Field(
+        "norm_placement",
+        str,
+        "pre",
+        "Where a layer's norms stand: pre, post, output, sandwich, parallel or parallel_two.",
+        True,
+        True,
+    ),
+    Field("residual_multiplier", float, 1.0, "Factor of what each part adds to the residual stream.", True, True),
+    Field("embedding", Mapping | None, None, "Before the layers: {positions: learned, multiplier: ...}.", True),
+    Field("head", Mapping | None, None, "After the layers: {bias: true, softcap: ..., multiplier: ...}.", True),
     Field(
         "layers", list | tuple | None, None, "Overrides of some layers: [{layers: 0-15, attention: {...}}, ...].", True
     ),
@@ -122,6 +143,12 @@ def flat_problems(values: Mapping[str, Any], prefix: str = "") -> Iterator[Probl
             problem = Problem(prefix + name, value, "must be in [0, 1]")
         if not problem and name in ("rope_theta", "norm_eps") and value <= 0:
             problem = Problem(prefix + name, value, "must be positive")
+        if not problem and name == "residual_multiplier" and value == 0:
+            problem = Problem(prefix + name, value, "must not be zero: no part would have any effect")
+        if not problem and name == "norm_placement" and value not in PLACEMENTS:
+            problem = Problem(
+                prefix + name, value, "is not a known placement of norms", did_you_mean(value, PLACEMENTS, "Known")
+            )
         if not problem and name == "init_method" and not _INIT.match(value):
             problem = Problem(
                 prefix + name, value, "is not a known initialisation", did_you_mean(value, INIT_METHODS, "Known")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NOTHING, InvalidValue, Location, Problem, Unreadable, did_you_mean
-from .change import retyped
+from .change import PARTS, retyped
 from .config import ArchitectureConfig, Source
 from .spec import Where
 
@@ -170,7 +170,7 @@ def _authored(
     return fields, source, where, top
 
 
-def _placed(document: Document, top: tuple[str, ...], parent: Location) -> Where:
+def _placed(document: Document, top: tuple[str, ...], parent: Location | None) -> Where:
     """Places of a child's fields; those it does not set stand where it extends."""
 
     def where(keys: tuple[str | int, ...], key: bool = False) -> Location | None:
@@ -199,7 +199,7 @@ def _extended(parent: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in own.items():
         if value is None:
             fields.pop(key, None)
-        elif key in ("attention", "feed_forward", "rope_scaling"):
+        elif key in PARTS:
             fields[key] = retyped(key, fields.get(key), value)
         else:
             fields[key] = value
@@ -212,7 +212,7 @@ def _extended(parent: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parent(
     target: Any, document: Document, root: Path | None, path: Path | None, seen: tuple[str, ...]
-) -> tuple[dict[str, Any], Location]:
+) -> tuple[dict[str, Any], Location | None]:
     """The authored fields of what a file extends."""
     place = document.where(("extends",))
     if not isinstance(target, str):

@@ -1,4 +1,4 @@
-"""Rope: rotary positions and the published ways to stretch them."""
+"""Positions inside attention: rotary with the published ways to stretch it, linear biases, or none."""
 
 from __future__ import annotations
 
@@ -136,9 +136,43 @@ class Llama3Scaling(RopeScaling):
         return out
 
 
+@dataclasses.dataclass(frozen=True)
+class LongRopeScaling(RopeScaling):
+    """Each pair has its own factor, one for short and one for long sequences. Source: Ding et al. 2024, "LongRoPE"."""
+
+    type = "longrope"
+
+    original_max_position: int = 4096
+    """The trained length; longer sequences take the long factors."""
+    short_factor: tuple[float, ...] = ()
+    """Divisors of the plain frequencies up to the trained length."""
+    long_factor: tuple[float, ...] = ()
+    """Divisors of the plain frequencies beyond it."""
+    attention_scale: float | None = None
+    """By what cosine and sine are multiplied; null: sqrt(1 + ln factor / ln trained length)."""
+    long_attention_scale: float | None = None
+    """The same beyond the trained length, where it differs."""
+
+    def problems(self) -> Iterator[Problem]:
+        if len(self.short_factor) != len(self.long_factor) or not self.short_factor:
+            found = f"{len(self.short_factor)} and {len(self.long_factor)}"
+            yield Problem("short_factor", found, "and long_factor must have one number for each rotated pair")
+        elif min(*self.short_factor, *self.long_factor) <= 0:
+            yield Problem("short_factor", min(*self.short_factor, *self.long_factor), "must be positive throughout")
+
+    def inverse_frequencies(self, plain: list[float], theta: float, dims: int, context: int) -> list[float]:
+        factors = self.long_factor if context > self.original_max_position else self.short_factor
+        return [frequency / factor for frequency, factor in zip(plain, factors, strict=True)]
+
+    def attention_factor(self) -> float:
+        if self.attention_scale is not None:
+            return self.attention_scale
+        return math.sqrt(1 + math.log(self.factor) / math.log(self.original_max_position)) if self.factor > 1 else 1.0
+
+
 rope_scalings: Registry[type[RopeScaling]] = Registry("RoPE scaling")
 """Every scaling by its name in files."""
-for _cls in (LinearScaling, DynamicScaling, YarnScaling, Llama3Scaling):
+for _cls in (LinearScaling, DynamicScaling, YarnScaling, Llama3Scaling, LongRopeScaling):
     rope_scalings.register(_cls.type, _cls)
 
 
@@ -148,24 +182,35 @@ def plain_frequencies(theta: float, dims: int) -> list[float]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rope(Spec):
-    """Rotary position embedding of `dims` dimensions of each head."""
+class PositionSpec(Spec):
+    """Base of the ways in which queries and keys know their distance."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rope(PositionSpec):
+    """Rotary position embedding of the first `dims` dimensions of each head."""
 
     type = "rope"
-    TIED_TO_MODEL: ClassVar[frozenset[str]] = frozenset({"dims"})
+    TIED_TO_MODEL: ClassVar[frozenset[str]] = frozenset({"theta", "scaling"})
 
     dims: int
-    """Rotated dimensions of a head."""
+    """Rotated dimensions of a head; by default all."""
     theta: float = 10000.0
     """Base of the wavelengths."""
     scaling: RopeScaling | None = None
     """How it is stretched, or null."""
+    interleaved: bool = False
+    """Whether neighbours form the pairs (0 and 1), not the halves (0 and dims / 2)."""
 
     def base_problems(self) -> Iterator[Problem]:
         if self.dims < 2 or self.dims % 2:
             yield Problem("dims", self.dims, "must be even and at least 2", "Choose an even head_dim")
         if self.theta <= 0:
             yield Problem("rope_theta", self.theta, "must be positive")
+        pairs = len(self.scaling.short_factor) if isinstance(self.scaling, LongRopeScaling) else self.dims // 2
+        if pairs != self.dims // 2:
+            rule = f"must have one number for each of the {self.dims // 2} rotated pairs"
+            yield Problem("rope_scaling.short_factor", f"a list of {pairs}", rule)
 
     def inverse_frequencies(self, context: int = 0) -> list[float]:
         """Radians a token of each of the dims / 2 pairs, in a sequence of `context` tokens (matters to `dynamic` alone)."""
@@ -176,6 +221,35 @@ class Rope(Spec):
     def attention_factor(self) -> float:
         """By what cosine and sine are multiplied."""
         return self.scaling.attention_factor() if self.scaling else 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Alibi(PositionSpec):
+    """A bias on the scores that falls linearly with the distance, steeper in each head. Source: Press et al. 2022."""
+
+    type = "alibi"
+
+    max_bias: float = 8.0
+    """Head h of n has the slope 2 ** (-max_bias * (h + 1) / n) for n a power of two."""
+    scaled: bool = False
+    """Whether the bias is multiplied by the factor of the scores, as the scores are."""
+
+    def base_problems(self) -> Iterator[Problem]:
+        if self.max_bias <= 0:
+            yield Problem("max_bias", self.max_bias, "must be positive")
+
+
+@dataclasses.dataclass(frozen=True)
+class NoPosition(PositionSpec):
+    """No positions in this layer: tokens tell their order by causality, or from the embedding."""
+
+    type = "none"
+
+
+position_types: Registry[type[PositionSpec]] = Registry("position type")
+"""Every kind of position by its name in files."""
+for _kind in (Rope, Alibi, NoPosition):
+    position_types.register(_kind.type, _kind)
 
 
 def read_scaling(

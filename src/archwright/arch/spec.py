@@ -33,6 +33,8 @@ class Spec:
     type: ClassVar[str] = ""
     TIED_TO_MODEL: ClassVar[frozenset[str]] = frozenset()
     """Fields that the architecture fills in, so that a file need not."""
+    OPEN: ClassVar[bool] = False
+    """Whether a key that is no field goes to `options` instead of being refused (a module without a spec)."""
 
     def __post_init__(self) -> None:
         found = list(self.validate())
@@ -94,6 +96,22 @@ NEUTRAL: dict[str, Any] = {
     "dilation": 1,
     "scaling": None,
     "options": (),
+    "scale": None,
+    "softcap": None,
+    "sinks": False,
+    "clip": None,
+    "qk_norm": None,
+    "qk_norm_type": "rms",
+    "qk_norm_eps": None,
+    "qk_norm_after_rope": False,
+    "kv_shared_with": None,
+    "interleaved": False,
+    "one_plus": False,
+    "without_weight": False,
+    "without_bias": False,
+    "latent_bias": False,
+    "limit": None,
+    "multiplier": 1.0,
 }
 """The value of each field that means "the feature is absent". Frozen: defaults may change, this table may only grow."""
 
@@ -173,6 +191,9 @@ def build(
     values = dict(given)
     for key, value in fields.items():
         if key == "type":
+            continue
+        if key not in known and cls.OPEN:
+            values["options"] = (*values.get("options", ()), (key, value))
             continue
         if key not in known:
             public = [k for k in known if k not in cls.TIED_TO_MODEL]

@@ -13,6 +13,8 @@ from ..spec import Spec
 from ..weights import Weight
 
 PROJECTIONS = ("q", "k", "v", "o")
+QK_NORMS = ("head", "heads", "width")
+QK_NORM_TYPES = ("rms", "rms_one_plus", "layer", "layer_no_bias", "unit")
 
 
 def divisors(n: int) -> list[int]:
@@ -54,6 +56,24 @@ class AttentionSpec(Spec):
     """Whether a token sees no later token."""
     bias: tuple[str, ...] = ()
     """Projections with a bias: any of q, k, v, o."""
+    scale: float | None = None
+    """Factor of the scores; null is 1 / sqrt(key width)."""
+    softcap: float | None = None
+    """c in c * tanh(score / c), before the mask; null is none."""
+    sinks: bool = False
+    """A learned score a head that takes part in the softmax and carries no value."""
+    clip: float | None = None
+    """Queries, keys and values are clamped to this size after their projections."""
+    qk_norm: str | None = None
+    """Norm of queries and keys: head (one weight for all heads), heads (each its own) or width (all heads at once)."""
+    qk_norm_type: str = "rms"
+    """rms, rms_one_plus (weight stored less one), layer, layer_no_bias, or unit (no weight)."""
+    qk_norm_eps: float | None = None
+    """Epsilon of that norm; null is the model's."""
+    qk_norm_after_rope: bool = False
+    """Whether the norm comes after the rotary positions."""
+    kv_shared_with: int | None = None
+    """The layer whose keys and values this one reads: its number, or -1 for the layer before, and so on."""
 
     def base_problems(self) -> Iterator[Problem]:
         for name in ("d_model", "n_heads", "n_kv_heads", "head_dim"):
@@ -71,6 +91,14 @@ class AttentionSpec(Spec):
         unknown = [b for b in self.bias if b not in PROJECTIONS]
         if unknown or len(set(self.bias)) != len(self.bias):
             yield Problem("bias", ", ".join(self.bias), "must name each of q, k, v, o at most once")
+        for name in ("scale", "softcap", "clip", "qk_norm_eps"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                yield Problem(name, value, "must be positive", "Use null for none")
+        if self.qk_norm is not None and self.qk_norm not in QK_NORMS:
+            yield Problem("qk_norm", self.qk_norm, "is not a norm of queries and keys", f"Known: {', '.join(QK_NORMS)}")
+        if self.qk_norm_type not in QK_NORM_TYPES:
+            yield Problem("qk_norm_type", self.qk_norm_type, "is not a norm", f"Known: {', '.join(QK_NORM_TYPES)}")
 
     # What a query sees -------------------------------------------------------------------------------------
 
@@ -152,8 +180,10 @@ class AttentionSpec(Spec):
 
     @property
     def cache_elements(self) -> int:
-        """Scalars held for one token: keys and values of every KV head."""
-        return 2 * self.n_kv_heads * self.head_dim
+        """Scalars held for one token: keys and values of every KV head, none where another layer holds them."""
+        if self.kv_shared_with is not None:
+            return 0
+        return self.n_kv_heads * (self.key_dim + self.value_dim)
 
     # What it computes with --------------------------------------------------------------------------------
 
@@ -167,8 +197,13 @@ class AttentionSpec(Spec):
         """Width of a head's value in the weighted sum."""
         return self.head_dim
 
+    @property
+    def rotary_dim(self) -> int:
+        """Width of the part of a head that positions may rotate."""
+        return self.head_dim
+
     def weights(self) -> Iterator[Weight]:
-        """The projections: (out, in) matrices and biases, named as in the running module."""
+        """The projections: (out, in) matrices and biases, named as in the running module; norms and sinks."""
         widths = {
             "q": (self.n_heads * self.key_dim, self.d_model),
             "k": (self.n_kv_heads * self.key_dim, self.d_model),
@@ -180,6 +215,22 @@ class AttentionSpec(Spec):
             yield Weight(f"{name}_proj.weight", part, shape)
             if name in self.bias:
                 yield Weight(f"{name}_proj.bias", part, shape[:1], "vector")
+        yield from self.norm_weights()
+        if self.sinks:
+            yield Weight("sinks", "attention.scores", (self.n_heads,), "vector")
+
+    def norm_weights(self) -> Iterator[Weight]:
+        """The weights of the norms of queries and keys."""
+        if self.qk_norm is None or self.qk_norm_type == "unit":
+            return
+        for name, heads in (("q_norm", self.n_heads), ("k_norm", self.n_kv_heads)):
+            if name == "k_norm" and self.kv_shared_with is not None:
+                continue
+            width = self.key_dim
+            shape = {"head": (width,), "heads": (heads, width), "width": (heads * width,)}[self.qk_norm]
+            yield Weight(f"{name}.weight", "norms", shape, "vector")
+            if self.qk_norm_type == "layer":
+                yield Weight(f"{name}.bias", "norms", shape, "vector")
 
 
 @lru_cache(maxsize=512)
@@ -197,7 +248,7 @@ def _pairs(spec: AttentionSpec, context: int) -> int:
 
 
 def _load_builtin() -> None:
-    from . import dilated, full, sliding  # noqa: F401  (each registers itself)
+    from . import chunked, dilated, full, mla, sliding  # noqa: F401  (each registers itself)
 
 
 attention_types: Registry[type[AttentionSpec]] = Registry("attention type", "archwright.attention", _load_builtin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...errors import InvalidValue, Problem
-from ..derive import canonical_attention
+from ..canonical import canonical_attention
 from ..fields import known_names
 from ..spec import build, field_types
 from .base import AttentionSpec, attention_types

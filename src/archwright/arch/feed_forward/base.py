@@ -35,7 +35,7 @@ class FeedForwardSpec(Spec):
 
 
 def _load_builtin() -> None:
-    from . import gated, plain  # noqa: F401  (each registers itself)
+    from . import gated, moe, plain  # noqa: F401  (each registers itself)
 
 
 feed_forward_types: Registry[type[FeedForwardSpec]] = Registry("feed-forward type", None, _load_builtin)

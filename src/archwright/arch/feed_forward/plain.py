@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from ...errors import Problem
 from ..weights import Weight
+from .activations import activation_problem
 from .base import FeedForwardSpec, feed_forward
 
 
@@ -26,3 +28,20 @@ class GELU(Plain):
     """With the exact GELU."""
 
     activation = "gelu"
+
+
+@feed_forward("plain")
+class AnyPlain(Plain):
+    """With an activation of choice; with gelu it is the type gelu."""
+
+    activation: str = "relu"  # type: ignore[misc]  # an option here, a constant in the named variants
+    """What the hidden layer passes through."""
+
+    def problems(self) -> Iterator[Problem]:
+        yield from activation_problem(self.activation, learned=True)
+
+    def weights(self) -> Iterator[Weight]:
+        yield from super().weights()
+        if self.activation == "xielu":
+            for name in ("alpha_p", "alpha_n"):
+                yield Weight(f"activation.{name}", "feed_forward", (1,), "vector")

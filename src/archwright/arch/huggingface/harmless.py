@@ -24,7 +24,7 @@ _TEXT = """
     assistant_confidence_threshold assistant_lookbehind target_lookbehind num_assistant_tokens
     num_assistant_tokens_schedule encoder_repetition_penalty
     initializer_range initializer_factor init_std init_config init_method embedding_initializer_range mlp_initializer
-    rescale_prenorm_residual z_loss_coefficient
+    rescale_prenorm_residual z_loss_coefficient predict_special_tokens
 """
 _NAMES = frozenset(_TEXT.split())
 

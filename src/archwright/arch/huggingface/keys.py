@@ -33,14 +33,16 @@ class Family:
 
     `fields` gives our authored fields beyond those that keys become as they stand. `fixed` are keys that the class
     does not read, with the values for which its model is nevertheless what they say; another value is refused.
-    `without_effect` are keys that the class does not read and that cannot mean a different model, with the reason.
+    `unread` are keys that the class does not read and that cannot mean a different model, each with the key that
+    it reads instead; `ignored` are those that nothing reads.
     """
 
     model_type: str
     keys: tuple[Key, ...]
     fields: Callable[[Keys], dict[str, Any]]
     fixed: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    without_effect: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    unread: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    ignored: tuple[str, ...] = ()
 
 
 QUANTIZATION_KEYS = ("quantization_config", "quantization", "compression_config")
@@ -62,6 +64,7 @@ class Keys:
         self.origin: dict[str, tuple[str, ...]] = {}
         """From a field of ours to the way to the value that it comes from."""
         self._values: dict[str, Any] = {}
+        self._unread: list[str] = []
         known: dict[str, Key] = {}
         for key in family.keys:
             self._values[key.name] = key.default
@@ -91,18 +94,24 @@ class Keys:
         for key in self.family.keys:
             if key.to and key.to not in self.origin:
                 self.origin[key.to] = (key.name,)
+        for name in self._unread:
+            instead = self.family.unread[name]
+            if _absent(self.data[name]) or self.data[name] == self._values.get(instead):
+                self.ignored.append(name)
+            else:
+                reads = f"{self.family.model_type} reads {instead} ({show(self._values.get(instead))})"
+                self.note(f"{name} ({show(self.data[name])}) has no effect: {reads}")
 
     def _foreign(self, name: str, value: Any, known: Mapping[str, Key]) -> None:
         family = self.family
         if name == "model_type" or name in QUANTIZATION_KEYS:
             return
-        if is_harmless(name):
+        if is_harmless(name) or name in family.ignored:
             self.ignored.append(name)
-        elif name in family.without_effect:
-            if not _absent(value):
-                self.note(f"{name} ({show(value)}) has no effect: {family.without_effect[name]}")
+        elif name in family.unread:
+            self._unread.append(name)
         elif name in family.fixed:
-            if value in family.fixed[name]:
+            if uniform(value) in family.fixed[name]:
                 self.ignored.append(name)
                 return
             wanted = " or ".join(show(v) for v in family.fixed[name])
@@ -130,6 +139,25 @@ class Keys:
         """Whether the family has such a key."""
         return name in self._values
 
+    def inner(self, name: str, known: Mapping[str, tuple[Any, Any]], ignored: tuple[str, ...]) -> dict[str, Any] | None:
+        """A map within the file: each known key's value or default; None where a type is wrong."""
+        data = self[name] or {}
+        values: dict[str, Any] = {}
+        sound = True
+        for key, value in data.items():
+            if key in known:
+                problem = check_type(f"{name}.{key}", value, known[key][0])
+                if problem:
+                    sound = False
+                    self.problems.append(problem.at(self.where((name, key), False)))
+                values[key] = value
+            elif not (key in ignored or is_harmless(key) or _absent(value)):
+                hint = did_you_mean(key, known)
+                rule = f"is not a key of {self.family.model_type} and may change the model"
+                remedy = hint if hint.startswith("Did") else ""
+                self.problems.append(Problem(f"{name}.{key}", value, rule, remedy).at(self.where((name, key), True)))
+        return {key: values.get(key, default) for key, (_, default) in known.items()} if sound else None
+
     # Reporting ----------------------------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
@@ -152,6 +180,13 @@ class Keys:
     def cannot(self, way: tuple[str, ...], rule: str, remedy: str = "") -> None:
         """A value that is right and not expressible."""
         self.unsupported.append(Problem(".".join(way), self.found(way), rule, remedy).at(self.where(way, False)))
+
+    def missing(self, name: str) -> None:
+        """A key without which there is no model."""
+        place = self.where((name,) if name in self.data else (), False)
+        self.problems.append(
+            Problem(name, NOTHING, f"is missing: {self.family.model_type} has no default for it").at(place)
+        )
 
     def contradiction(self, way: tuple[str, ...], other: tuple[str, ...], remedy: str = "Keep one of them") -> None:
         """Two values that cannot both hold."""
@@ -178,6 +213,13 @@ class Keys:
 
         rule, remedy = (re.sub(r"[a-z_]+", theirs, t) for t in (problem.rule, problem.remedy))
         return Problem(".".join(way), problem.found, rule, remedy).at(self.where(way, False))
+
+
+def uniform(value: Any) -> Any:
+    """The one value of a list that repeats it (a value for each layer), else the value itself."""
+    if isinstance(value, list) and value and all(v == value[0] for v in value):
+        return value[0]
+    return value
 
 
 def _absent(value: Any) -> bool:

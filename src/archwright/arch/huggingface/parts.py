@@ -1,16 +1,15 @@
-"""Parts that published families share: the keys of a decoder, windows, activations."""
+"""Parts that published families share: the keys of a decoder, biases, activations, positions, experts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import did_you_mean
-from ..selectors import as_ranges
 from .keys import Key, Keys
-from .rope import ROPE_KEYS, Rotary
+from .rope import ROPE_KEYS, Rotary, read_rope
 
-_DECODER: dict[str, tuple[Any, str | None]] = {
+_USUAL: dict[str, tuple[Any, str | None]] = {
     "vocab_size": (int, "vocab_size"),
     "hidden_size": (int, "d_model"),
     "intermediate_size": (int, "d_ff"),
@@ -19,87 +18,200 @@ _DECODER: dict[str, tuple[Any, str | None]] = {
     "num_key_value_heads": (int | None, "n_kv_heads"),
     "head_dim": (int | None, "head_dim"),
     "max_position_embeddings": (int, "max_seq_len"),
-    "hidden_act": (str, None),
     "rms_norm_eps": (float, "norm_eps"),
     "layer_norm_eps": (float, "norm_eps"),
+    "layer_norm_epsilon": (float, "norm_eps"),
+    "norm_epsilon": (float, "norm_eps"),
+    "norm_eps": (float, "norm_eps"),
     "tie_word_embeddings": (bool, "tie_embeddings"),
-    "initializer_range": (float, None),
     "attention_dropout": (float | None, "attention_dropout"),
+    "hidden_act": (str, None),
+    "hidden_activation": (str, None),
+    "activation_function": (str, None),
+    "activation": (str, None),
+    "initializer_range": (float, None),
+    "init_std": (float, None),
     "attention_bias": (bool, None),
+    "attention_out_bias": (bool, None),
+    "qkv_bias": (bool, None),
+    "use_qkv_bias": (bool, None),
     "mlp_bias": (bool, None),
+    "use_bias": (bool, None),
+    "bias": (bool, None),
+    "enable_bias": (bool, None),
+    "lm_head_bias": (bool, None),
     "sliding_window": (int | None, None),
     "use_sliding_window": (bool, None),
     "max_window_layers": (int, None),
     "layer_types": (list | None, None),
+    "sliding_window_pattern": (int | str | None, None),
+    "qk_layernorm": (bool, None),
+    "use_qk_norm": (bool, None),
+    "query_pre_attn_scalar": (float, None),
+    "attn_logit_softcapping": (float | None, None),
+    "final_logit_softcapping": (float | None, None),
+    "logit_scale": (float | None, None),
+    "embedding_multiplier": (float, None),
+    "residual_multiplier": (float, "residual_multiplier"),
+    "attention_multiplier": (float, None),
+    "logits_scaling": (float, None),
+    "clip_qkv": (float | None, None),
+    "original_max_position_embeddings": (int | None, None),
+    "num_local_experts": (int, None),
+    "num_experts": (int, None),
+    "n_routed_experts": (int | None, None),
+    "n_shared_experts": (int | None, None),
+    "num_experts_per_tok": (int | None, None),
+    "moe_intermediate_size": (int, None),
+    "shared_expert_intermediate_size": (int, None),
+    "decoder_sparse_step": (int, None),
+    "mlp_only_layers": (list | None, None),
+    "norm_topk_prob": (bool, None),
+    "first_k_dense_replace": (int, None),
+    "routed_scaling_factor": (float, None),
+    "n_group": (int | None, None),
+    "topk_group": (int | None, None),
+    "topk_method": (str | None, None),
+    "router_jitter_noise": (float, None),
+    "kv_lora_rank": (int, None),
+    "q_lora_rank": (int | None, None),
+    "qk_nope_head_dim": (int, None),
+    "qk_rope_head_dim": (int, None),
+    "v_head_dim": (int | None, None),
+    "use_parallel_residual": (bool, None),
+    "use_bidirectional_attention": (bool | None, None),
+    "scale_attn_weights": (bool, None),
+    "scale_embedding": (bool, None),
+    "rotary_dim": (int | None, None),
+    "multi_query": (bool, None),
 }
 """The usual keys: what they hold, and the field of ours that they become as they stand."""
 
 
-def decoder(rope: bool = True, **defaults: Any) -> tuple[Key, ...]:
-    """Keys of a decoder with the defaults of its class; `rope` adds those of rotary positions."""
-    made = [Key(name, _DECODER[name][0], value, _DECODER[name][1]) for name, value in defaults.items()]
-    return (*made, *(k for k in ROPE_KEYS if rope))
+def decoder(*own: Key, rope: bool = True, **defaults: Any) -> tuple[Key, ...]:
+    """Keys of a decoder with the defaults of its class, and others; `rope` adds those of rotary positions."""
+    usual = [Key(name, _USUAL[name][0], value, _USUAL[name][1]) for name, value in defaults.items()]
+    names = {key.name for key in own}
+    return (*usual, *own, *(key for key in ROPE_KEYS if rope and key.name not in names))
+
+
+def changed(shape: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """Defaults of a class from those of another; `...` takes a key away."""
+    return {name: value for name, value in {**shape, **changes}.items() if value is not ...}
+
+
+def other(name: str, *aliases: str, default: Any = None, to: str | None = None, kind: Any = None) -> Key:
+    """A usual key under the name that a family gives it, with the other names that the family accepts."""
+    usual = next((_USUAL[n] for n in (name, *aliases) if n in _USUAL), (int, None))
+    return Key(name, kind or usual[0], default, to or usual[1], tuple(aliases))
 
 
 def usual(keys: Keys) -> dict[str, Any]:
-    """The fields of ours that keys become as they stand."""
-    made = {}
-    for key in keys.family.keys:
-        value = keys[key.name]
-        if key.to and value is not None:
-            made[key.to] = value
-    if keys.has("num_key_value_heads") and keys["num_key_value_heads"] is None:
-        made["n_kv_heads"] = keys["num_attention_heads"]
-        keys.origin["n_kv_heads"] = ("num_attention_heads",)
-    if keys.has("initializer_range"):
-        made["init_method"] = f"normal({keys['initializer_range']!r})"
-        keys.origin["init_method"] = ("initializer_range",)
+    """The fields of ours that keys become as they stand, and what hangs on them."""
+    made = {key.to: keys[key.name] for key in keys.family.keys if key.to and keys[key.name] is not None}
+    if made.get("n_kv_heads") is None:
+        made["n_kv_heads"] = made.get("n_heads")
+        keys.origin["n_kv_heads"] = keys.origin.get("n_heads", ("num_attention_heads",))
+    for name in ("initializer_range", "init_std"):
+        if keys.has(name):
+            made["init_method"] = f"normal({keys[name]!r})"
+            keys.origin["init_method"] = (name,)
     return made
 
 
-def rotary(found: Rotary) -> dict[str, Any]:
-    """Flat fields of rotary positions."""
-    return {"rope_theta": found.theta, "rope_scaling": found.scaling}
+def head_width(keys: Keys) -> int:
+    """The width of a head: stated, else the model's width by its heads."""
+    made = usual(keys)
+    heads = made["n_heads"] if made["n_heads"] > 0 else 1
+    return int(made.get("head_dim") or made["d_model"] // heads)
 
 
-_GATED = {"silu": "swiglu", "swish": "swiglu", "gelu": "geglu"}
+def rotary(
+    keys: Keys,
+    found: Rotary | None = None,
+    *,
+    interleaved: bool = False,
+    theta: float = 10000.0,
+    partial: float = 1.0,
+    width: int | None = None,
+) -> dict[str, Any]:
+    """Fields of rotary positions; `theta` and `partial` are the class's defaults, `width` that of a head."""
+    found = found or read_rope(keys, theta, partial)[""]
+    position: dict[str, Any] = {}
+    if found.partial < 1:
+        position["dims"] = int((width or head_width(keys)) * found.partial)
+        keys.origin["dims"] = ("partial_rotary_factor",)
+    if interleaved:
+        position["interleaved"] = True
+    return {"rope_theta": found.theta, "rope_scaling": found.scaling, "position": position}
 
 
-def gated(keys: Keys, name: str = "hidden_act") -> str:
-    """The gated feed-forward type of an activation."""
-    kind = _GATED.get(keys[name])
-    if kind is None:
-        hint = did_you_mean(keys[name], _GATED, "Known")
-        keys.cannot((name,), "is not an activation of a gated feed-forward that can be imported", hint)
-    return kind or "swiglu"
+def bias(on: Any, projections: str = "qkvo") -> list[str]:
+    """The projections with a bias, where they have one."""
+    return list(projections) if on else []
 
 
-def window(keys: Keys, name: str = "sliding_window") -> dict[str, Any]:
-    """Attention with a published window, which counts the token itself; null is none."""
-    width = keys[name]
-    if width is None:
-        return {"type": "full"}
-    keys.origin["window_size"] = (name,)
-    if width < 1:
-        keys.refuse((name,), "must be positive: it counts the token itself", "Use null for no window")
-        return {"type": "full"}
-    return {"type": "sliding", "window_size": width - 1}
+ACTIVATIONS = {
+    "silu": "silu",
+    "swish": "silu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_python_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "relu2": "relu2",
+    "xielu": "xielu",
+}
+"""Published names of activations and ours."""
 
 
-LAYER_TYPES = {"full_attention": "full", "sliding_attention": "sliding"}
+def act(keys: Keys, name: str = "hidden_act") -> str:
+    """Our name of an activation."""
+    found = ACTIVATIONS.get(keys[name])
+    if found is None:
+        keys.cannot(
+            (name,), "is not an activation that can be imported", did_you_mean(keys[name], ACTIVATIONS, "Known")
+        )
+    return found or "silu"
 
 
-def by_type(keys: Keys, types: list[Any], made: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
-    """The entry of each layer from its published type; None and a problem where types are wrong."""
-    n_layers = keys["num_hidden_layers"]
-    if len(types) != n_layers:
-        keys.refuse(("layer_types",), f"must name {n_layers} layers (num_hidden_layers), and names {len(types)}")
-        return None
-    for kind in types:
-        if not isinstance(kind, str) or kind not in made:
-            keys.cannot(("layer_types",), f"has {kind!r}, which cannot be imported", f"Known: {', '.join(made)}")
-            return None
-    return [made[kind] for kind in types]
+def gated(activation: str, bias: bool = False) -> dict[str, Any]:
+    """A gated feed-forward by its activation, under its own name where it has one."""
+    named = {"silu": {"type": "swiglu"}, "gelu": {"type": "geglu"}}
+    return {**named.get(activation, {"type": "gated", "activation": activation}), "bias": bias}
+
+
+def plain(activation: str, bias: bool = False) -> dict[str, Any]:
+    """A feed-forward of two matrices by its activation."""
+    named = {"gelu": {"type": "gelu"}}
+    return {**named.get(activation, {"type": "plain", "activation": activation}), "bias": bias}
+
+
+def moe(d_ff: int, n_experts: int, top_k: int, activation: str = "silu", **own: Any) -> dict[str, Any]:
+    """A mixture of experts; options at their default are left out."""
+    made = {"type": "moe", "d_ff": d_ff, "n_experts": n_experts, "top_k": top_k}
+    plain = {"activation": "silu", "normalize": True, "routed_scale": 1.0, "shared_d_ff": 0, "n_groups": 1}
+    for name, value in {"activation": activation, **own}.items():
+        if value not in (None, False) and plain.get(name, ...) != value:
+            made[name] = value
+        elif name == "normalize" and not value:
+            made[name] = False
+    return made
+
+
+def sparse(dense: Mapping[str, Any], experts: Mapping[str, Any], is_sparse: Sequence[bool]) -> list[dict[str, Any]]:
+    """The feed-forward of each layer where some are dense."""
+    return [{"feed_forward": dict(experts if yes else dense)} for yes in is_sparse]
+
+
+def needed(keys: Keys, *names: str) -> bool:
+    """Whether all these keys have values; a missing one is a problem."""
+    for name in names:
+        if keys[name] is None:
+            keys.missing(name)
+    return all(keys[name] is not None for name in names)
 
 
 def tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,74 +220,8 @@ def tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in fields.items():
         if isinstance(value, dict) and name in ("attention", "feed_forward"):
             value = {k: v for k, v in value.items() if v not in (None, False, []) and (k, v) != ("type", "full")}
+            if name == "feed_forward" and fields[name].get("normalize") is False:
+                value["normalize"] = False
         if value is not None and value != {}:
             made[name] = value
     return made
-
-
-def layered(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Fields for layers that differ: the common ones flat, the rest as a pattern where it repeats, else by numbers.
-
-    `entries` holds the parts and per-layer fields of each layer.
-    """
-    if not entries:
-        return {}
-    flat = _shared(entries)
-    rest = [_beyond(entry, flat) for entry in entries]
-    if not any(rest):
-        return flat
-    n = len(rest)
-    for period in range(2, min(n // 2, 12) + 1):
-        if all(rest[i] == rest[i % period] for i in range(n)):
-            return {**flat, "pattern": [_item(body, times) for body, times in _runs(rest[:period])]}
-    overrides, first = [], 0
-    for body, times in _runs(rest):
-        if body:
-            overrides.append({"layers": as_ranges(range(first, first + times)), **body})
-        first += times
-    return {**flat, "layers": overrides}
-
-
-def _shared(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in entries[0].items():
-        if isinstance(value, dict):
-            same = {k: v for k, v in value.items() if all(e.get(name, {}).get(k, entries) == v for e in entries)}
-            if same:
-                flat[name] = same
-        elif all(e.get(name, entries) == value for e in entries):
-            flat[name] = value
-    return flat
-
-
-def _beyond(entry: dict[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """What a layer says that is neither shared nor the default type."""
-    own: dict[str, Any] = {}
-    for name, value in entry.items():
-        if isinstance(value, dict):
-            value = {k: v for k, v in value.items() if k not in flat.get(name, {})}
-            if value and value != {"type": "full"}:
-                own[name] = value
-        elif name not in flat:
-            own[name] = value
-    return own
-
-
-def _runs(bodies: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
-    runs: list[tuple[dict[str, Any], int]] = []
-    for body in bodies:
-        if runs and runs[-1][0] == body:
-            runs[-1] = (body, runs[-1][1] + 1)
-        else:
-            runs.append((body, 1))
-    return runs
-
-
-def _item(body: dict[str, Any], times: int) -> Any:
-    """One item of a pattern."""
-    plain = dict(body["attention"]) if set(body) == {"attention"} and "type" in body["attention"] else dict(body)
-    if not plain:
-        plain = {"type": "full"}
-    if times > 1:
-        return {**plain, "times": times}
-    return plain["type"] if set(plain) == {"type"} else plain

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import NOTHING, Problem, did_you_mean, show
-from ..spec import check_type
+from ..spec import check_type, is_of
 from .keys import Key, Keys
 
 ROPE_KEYS = (
@@ -39,6 +39,15 @@ _SCALINGS: dict[str, dict[str, tuple[str, Any]]] = {
         "low_freq_factor": ("low_freq_factor", _FLOAT),
         "high_freq_factor": ("high_freq_factor", _FLOAT),
     },
+    "longrope": {
+        "factor": ("factor", _FLOAT),
+        "original_max_position_embeddings": ("original_max_position", _INT),
+        "short_factor": ("short_factor", list),
+        "long_factor": ("long_factor", list),
+        "attention_factor": ("attention_scale", _FLOAT),
+        "short_mscale": ("attention_scale", _FLOAT),
+        "long_mscale": ("long_attention_scale", _FLOAT),
+    },
 }
 """Of each scaling, the published keys: ours and the type."""
 _REQUIRED = {
@@ -46,6 +55,7 @@ _REQUIRED = {
     "dynamic": ("factor",),
     "yarn": ("factor",),
     "llama3": ("factor", "low_freq_factor", "high_freq_factor"),
+    "longrope": ("short_factor", "long_factor"),
 }
 _SYNONYMS = {"su": "longrope"}
 _ENTRIES = frozenset(
@@ -63,25 +73,36 @@ class Rotary:
 
 
 def read_rope(
-    keys: Keys, theta: float = 10000.0, partial: float = 1.0, labels: Sequence[str] = ()
+    keys: Keys,
+    theta: float = 10000.0,
+    partial: float = 1.0,
+    labels: Sequence[str] = (),
+    thetas: Mapping[str, float] | None = None,
+    renamed: Mapping[str, str] | None = None,
+    extra: Sequence[str] = (),
 ) -> dict[str, Rotary]:
     """The rotary positions of each layer type in `labels` that the file tells apart; under "" those of the others.
 
-    `theta` and `partial` are the class's defaults. Two spellings that disagree are refused with both values.
+    `theta` and `partial` are the class's defaults; `thetas` are those of layer types that the base beside the map
+    is not for. `renamed` are scalings that the family knows under another name, `extra` entries that it reads
+    itself. Two spellings that disagree are refused with both values.
     """
+    aside = _Aside(renamed or {}, frozenset(extra))
     source = _source(keys)
     data = keys[source] if source else None
     if not data:
-        return {"": _one(keys, {}, (), theta, partial)}
+        return {"": _one(keys, {}, (), theta, partial, aside)}
     nested = [name for name in data if name in labels]
     if not nested:
-        return {"": _one(keys, data, (source,), theta, partial)}
+        return {"": _one(keys, data, (source,), theta, partial, aside)}
     found: dict[str, Rotary] = {}
     for name in data:
         if name not in nested:
             keys.refuse((source, name), "stands beside entries for layer types", "Move it into them")
         elif isinstance(data[name], Mapping):
-            found[name] = _one(keys, data[name], (source, name), theta, partial)
+            own = (thetas or {}).get(name)
+            inner = data[name] if own is None else {"rope_theta": own, **data[name]}
+            found[name] = _one(keys, inner, (source, name), theta, partial, aside, own is not None)
         else:
             keys.refuse((source, name), "must be a map")
     return found
@@ -100,14 +121,30 @@ def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in made.items() if v != "default"}
 
 
-def _one(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], theta: float, partial: float) -> Rotary:
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """What a family does its own way."""
+
+    renamed: Mapping[str, str]
+    extra: frozenset[str]
+
+
+def _one(
+    keys: Keys,
+    data: Mapping[str, Any],
+    way: tuple[str, ...],
+    theta: float,
+    partial: float,
+    aside: _Aside,
+    apart: bool = False,
+) -> Rotary:
     for name, value in data.items():
         kind: Any = {"type": str, "rope_type": str, "rope_theta": float, "partial_rotary_factor": float}.get(name)
         problem = check_type(".".join((*way, name)), value, kind | None) if kind else None
         if problem:
             keys.problems.append(problem.at(keys.where((*way, name), False)))
             return Rotary(theta)
-    base = _shared(keys, data, way, "rope_theta", theta)
+    base = float(data["rope_theta"]) if apart else _shared(keys, data, way, "rope_theta", theta)
     share = _shared(keys, data, way, "partial_rotary_factor", partial)
     if not 0 < share <= 1:
         at = (*way, "partial_rotary_factor") if "partial_rotary_factor" in data else ("partial_rotary_factor",)
@@ -118,8 +155,9 @@ def _one(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], theta: float
         keys.contradiction((*way, "type"), (*way, "rope_type"))
         return Rotary(base)
     kind = first if first is not None else second
-    kind = _SYNONYMS.get(kind, kind)
-    return Rotary(base, _scaling(keys, data, way, kind), share)
+    kind = aside.renamed.get(kind, _SYNONYMS.get(kind, kind))
+    read = {k: v for k, v in data.items() if k not in aside.extra}
+    return Rotary(base, _scaling(keys, read, way, kind), share)
 
 
 def _shared(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], name: str, default: float) -> float:
@@ -155,9 +193,10 @@ def _scaling(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], kind: st
         if value is None:
             continue
         problem = check_type(".".join((*way, theirs)), value, wanted)
-        if problem:
+        if problem or (wanted is list and not all(is_of(v, float) for v in value)):
+            problem = problem or Problem(".".join((*way, theirs)), value, "must be a list of numbers")
             keys.problems.append(problem.at(keys.where((*way, theirs), False)))
-        made[ours] = value
+        made[ours] = [float(v) for v in value] if wanted is list and not problem else value
     _complete(keys, made, data, way, kind)
     for theirs in _REQUIRED[kind]:
         if known[theirs][0] not in made:
@@ -170,7 +209,7 @@ def _scaling(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], kind: st
 def _complete(keys: Keys, made: dict[str, Any], data: Mapping[str, Any], way: tuple[str, ...], kind: str) -> None:
     """The trained length and what follows from it, as the classes take it where it is missing."""
     longest = keys["max_position_embeddings"] if keys.has("max_position_embeddings") else None
-    if kind in ("yarn", "llama3"):
+    if kind in ("yarn", "llama3", "longrope"):
         outer = "original_max_position_embeddings"
         if keys.has(outer) and keys.stated(outer) and keys[outer] is not None:
             inner = data.get(outer)
@@ -179,8 +218,10 @@ def _complete(keys: Keys, made: dict[str, Any], data: Mapping[str, Any], way: tu
             made["original_max_position"] = keys[outer]
         elif longest is not None:
             made.setdefault("original_max_position", longest)
+    original = made.get("original_max_position")
+    if kind == "longrope" and "factor" not in made and longest and original:
+        made["factor"] = max(1.0, longest / original)
     if kind == "yarn":
-        original = made.get("original_max_position")
         if "factor" not in made and "factor" in data and longest and original:  # null: the ratio of the lengths
             made["factor"] = longest / original
         for name in ("beta_fast", "beta_slow", "mscale", "mscale_all_dim"):
