@@ -34,7 +34,12 @@ inline_text = st.lists(st.sampled_from(INLINE), max_size=7).map("".join)
 line = st.tuples(st.sampled_from(STARTS), inline_text).map("".join)
 body = st.lists(st.one_of(line, st.just(""), line), max_size=9).map("\n".join)
 ending = st.sampled_from(
-    ["", "\n", "\n\n[kv_cache]: a.yaml \"computed: 4.00 GiB, holds\"\n", "\n\n[a]: x\n[kv_cache]: ../a.yaml\n[KV_cache]: é.yaml\n"]
+    [
+        "",
+        "\n",
+        '\n\n[kv_cache]: a.yaml "computed: 4.00 GiB, holds"\n',
+        "\n\n[a]: x\n[kv_cache]: ../a.yaml\n[KV_cache]: é.yaml\n",
+    ]
 )
 text = st.tuples(body, ending).map("".join)
 

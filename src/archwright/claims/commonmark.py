@@ -60,7 +60,11 @@ def _based_image(state: StateInline, silent: bool) -> bool:
 def links(content: str, references: Set[str]) -> list[Found]:
     """The links of a run of prose, where the folded labels in `references` count as defined."""
     md = _parser()
-    env: dict[str, Any] = {"references": {label: {"href": "#", "title": ""} for label in references}, "found": [], "base": 0}
+    env: dict[str, Any] = {
+        "references": {label: {"href": "#", "title": ""} for label in references},
+        "found": [],
+        "base": 0,
+    }
     md.inline.tokenize(StateInline(content, md, env, []))
     return [found for found in env["found"] if found is not None]
 

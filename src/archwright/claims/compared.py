@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..units import Quantity, significant, to_fixed
-from .paste import replaced, amount_like, direction_text, show
-from .sets import Better, Mismatch, WrittenSet, says_less, speed_direction, unit_factors, written_set
+from .paste import amount_like, direction_text, replaced, show
+from .sets import Better, Mismatch, WrittenSet, plainly_rounds, says_less, speed_direction, unit_factors, written_set
 from .texts import Refused, Written
-from .vocabulary import NOUNS
 from .verdicts import Judgement, Note, note_of, refused, unfilled, wrong_kind
+from .vocabulary import NOUNS
 
 _WORDS = {
     "B": ("smaller", "larger"), "s": ("shorter", "longer"),
@@ -61,7 +61,9 @@ def judge_comparison(
     change = Change(a, b, names, better)
     if a.unit != b.unit:
         shown = f"{show(a)} to {show(b)}"
-        return Judgement("error", f"is {shown}, which are of different kinds", "", shown, "Compare two values of one metric")
+        return Judgement(
+            "error", f"is {shown}, which are of different kinds", "", shown, "Compare two values of one metric"
+        )
     if isinstance(written, Refused):
         default = best_words(change)
         return refused(written, default, _shown(None, change))
@@ -74,21 +76,50 @@ def judge_comparison(
         return _judge_of(written, change, shown)
     if written.kind == "range" and not written.direction and not written.sign and _are_operands(written, change):
         return Judgement("holds", f"is {shown}", written.source, shown)
+    if _plainly_holds(written, change):
+        return Judgement("holds", f"is {shown}", written.source, shown)
     target = written_set(written, a.unit, compares=True, better=better)
     if isinstance(target, Mismatch):
         return wrong_kind(written, target.rule, target.remedy, best_words(change), shown)
     return _judge(written, change, target, shown)
 
 
+def _plainly_holds(written: Written, change: Change) -> bool:
+    """Whether `4x smaller`, `75 % less` or `+3 %` simply rounds: the common case, decided early."""
+    unit = written.unit
+    if unit is None or not change.difference or unit.base not in ("x", "%") or change.a.unit == "%":
+        return False
+    less = written.direction == "less" or written.sign < 0
+    if not less and written.direction != "more" and written.sign <= 0:
+        return False
+    ratio = change.ratio
+    if not ratio or (ratio < 1) != less or (unit.base == "x" and written.sign):
+        return False
+    size = (1 / ratio if less else ratio) if unit.base == "x" else abs(ratio - 1) * 100
+    return plainly_rounds(written, size, unit.base)
+
+
 def _judge(written: Written, change: Change, target: WrittenSet, shown: str) -> Judgement:
     x = change.ratio if target.statistic == "ratio" else change.difference
     if x is None:
-        return wrong_kind(written, "is a ratio, which these values do not have", "Write the difference: {right}", _difference_words(None, change), shown)
+        return wrong_kind(
+            written,
+            "is a ratio, which these values do not have",
+            "Write the difference: {right}",
+            _difference_words(None, change),
+            shown,
+        )
     notes = _points_note(written, change)
     hit = target.find(x)
     if hit is not None:
         said = f"is {shown}"
-        if not written.direction and not written.sign and written.unit is not None and written.unit.base == "x" and x != 1:
+        if (
+            not written.direction
+            and not written.sign
+            and written.unit is not None
+            and written.unit.base == "x"
+            and x != 1
+        ):
             said = _which_is_which(change)
         if hit.code:
             notes += note_of(hit.code, written, right_words(written, change))
@@ -115,7 +146,9 @@ def _opposites(written: Written, change: Change, less: bool) -> tuple[str, str]:
 
 
 def _which_is_which(change: Change) -> str:
-    (large, one), (small, two) = sorted(zip((change.a, change.b), change.names, strict=True), key=lambda p: -Fraction(p[0].value))
+    (large, one), (small, two) = sorted(
+        zip((change.a, change.b), change.names, strict=True), key=lambda p: -Fraction(p[0].value)
+    )
     factor = significant(Fraction(large.value) / Fraction(small.value)) if small.value else "more than any number of "
     return f"is {show(large)} ({one}), {factor}x {show(small)} ({two})"
 

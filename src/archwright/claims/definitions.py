@@ -9,10 +9,23 @@ from typing import NamedTuple
 from .document import Definition, Document, parse
 from .labels import fold
 
-KINDS = ("computed", "measured", "trained", "evaluated", "cited", "assumed", "requirement", "unproven", "stale", "error", "open")
+KINDS = (
+    "computed",
+    "measured",
+    "trained",
+    "evaluated",
+    "cited",
+    "assumed",
+    "requirement",
+    "unproven",
+    "stale",
+    "error",
+    "open",
+)
 """The words with which a title of the tool begins."""
 
 _TOOL_TITLE = re.compile(rf"(?:{'|'.join(KINDS)})\b(?:: |$)")
+_OWN_LINE = re.compile(r'\[[^\[\]]+\]: \S.* "[^"]*"[ ]*')
 _CONFLICT = re.compile(r"^<{7}(?: .*)?$", re.M)
 _SPACE = re.compile(r"\s+")
 _PLAIN_TARGET = re.compile(r"[^\s<>()\\\[\]][^\s<>()\\]*")
@@ -88,15 +101,17 @@ def edits(document: Document, wanted: Sequence[Wanted]) -> list[Edit]:
     """What to change so that the file ends with `wanted`; nothing when it does already.
 
     Definitions in the last block that are neither wanted nor the tool's stay, before the tool's. Markers of a merge
-    in the block go. Everything before the block keeps every byte. Where the text ends inside code or HTML that is
-    never closed, nothing can be defined and nothing is written.
+    in the block go. Everything before the block keeps every byte, but for definitions of the tool that text was
+    written behind: they move to the end. Where the text ends inside code or HTML that is never closed, nothing can be
+    defined and nothing is written.
     """
     text, begin = document.text, document.block_start
+    moved = _strays(document)
     labels = {fold(one.label) for one in wanted}
     block = [d for d in document.definitions if d.in_block]
     foreign = [d for d in block if fold(d.label) not in labels and not is_tool_title(d.title)]
     if not wanted and len(foreign) == len(block):
-        return []
+        return moved
     merged = bool(document.conflicts) and bool(_CONFLICT.search(text, begin))
     if foreign and not merged and foreign == block[: len(foreign)]:
         last = text.find("\n", foreign[-1].end)
@@ -110,13 +125,31 @@ def edits(document: Document, wanted: Sequence[Wanted]) -> list[Edit]:
         begin -= 1
     new = gap + own
     if text[begin:].strip("\n") == new.strip("\n") and text[begin:].startswith(gap):
-        return []
-    change = [Edit(begin, len(text), new)]
+        return moved
+    change = [*moved, Edit(begin, len(text), new)]
     if wanted and any(end >= len(text) for _, end in document.skipped):
         after = parse(apply(text, change), document.path, document.first_line)
         if not any(d.in_block for d in after.definitions):
             return []
     return change
+
+
+def _strays(document: Document) -> list[Edit]:
+    """The removal of the tool's own definitions, whole lines, that do not stand in the block at the end."""
+    text = document.text
+    found: list[Edit] = []
+    for d in document.definitions:
+        if d.in_block or d.column != 1 or not is_tool_title(d.title):
+            continue
+        line_end = text.find("\n", d.start)
+        if line_end < 0 or line_end >= document.block_start or not _OWN_LINE.fullmatch(text[d.start : line_end]):
+            continue
+        start, end = d.start, line_end + 1
+        if found and found[-1].end == start:
+            start = found.pop().start
+        found.append(Edit(start, end, ""))
+    # the blank line behind a paragraph of them goes with it
+    return [Edit(s, e + 1 if text[e : e + 1] == "\n" and text[:s].endswith("\n\n") else e, "") for s, e, _ in found]
 
 
 def apply(text: str, changes: Iterable[Edit]) -> str:
@@ -141,8 +174,8 @@ def update(text: str, wanted: Sequence[Wanted], path: str = "") -> str:
 def by_hand(document: Document, claim_labels: Iterable[str], targets: Iterable[str] = ()) -> list[Definition]:
     """Definitions under a claim's label that the tool did not write.
 
-    Those outside the block at the end, and those in it whose title is not the tool's and whose target is none of
-    `targets` (a definition of ours that lost its title is merely out of date).
+    Those whose title is not the tool's; but not those in the block at the end whose target is one of `targets` (a
+    definition of ours that lost its title is merely out of date).
     """
     labels = {fold(label) for label in claim_labels}
     own_targets = set(targets)
@@ -150,7 +183,7 @@ def by_hand(document: Document, claim_labels: Iterable[str], targets: Iterable[s
     for definition in document.definitions:
         if fold(definition.label) not in labels:
             continue
-        ours = definition.in_block and (is_tool_title(definition.title) or definition.target in own_targets)
+        ours = is_tool_title(definition.title) or (definition.in_block and definition.target in own_targets)
         if not ours:
             found.append(definition)
     return found

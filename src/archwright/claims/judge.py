@@ -8,7 +8,7 @@ from functools import lru_cache
 from ..units import Quantity
 from .compared import judge_comparison
 from .paste import right_value, show, show_like
-from .sets import Better, Mismatch, written_set
+from .sets import Better, Mismatch, plainly_rounds, written_set
 from .texts import Refused, Written
 from .verdicts import Judgement, Note, note_of, quoted, refused, unfilled, wrong_kind
 
@@ -77,12 +77,16 @@ def _judge_quantity(written: Written | Refused, value: Quantity, per: str | None
         return wrong_kind(written, f"is per {unit.per}, and the value is per {per}", remedy, shown, shown)
     if written.kind == "of":
         return _judge_of(written, value, shown)
+    if not written.direction and written.sign >= 0 and plainly_rounds(written, value.value, value.unit):
+        return Judgement("holds", f"is {shown}", written.source, shown)
     target = written_set(written, value.unit)
     if isinstance(target, Mismatch):
         return wrong_kind(written, target.rule, target.remedy, right_value(written, value), shown)
     hit = target.find(Fraction(value.value))
     if hit is None:
-        return Judgement("fails", f"is {show_like(written, value)}, not {written.source}", right_value(written, value), shown)
+        return Judgement(
+            "fails", f"is {show_like(written, value)}, not {written.source}", right_value(written, value), shown
+        )
     notes = note_of(hit.code, written, right_value(written, value)) if hit.code else ()
     return Judgement("holds", f"is {shown}", written.source, shown, notes=notes)
 
@@ -105,5 +109,8 @@ def _judge_of(written: Written, value: Quantity, shown: str) -> Judgement:
     judged = judge(first, value)
     if judged.verdict != "holds":
         return judged
-    note = Note("one-of-two", f"{quoted(written.source)} is held for its first figure only: bind the second in a link of its own")
+    note = Note(
+        "one-of-two",
+        f"{quoted(written.source)} is held for its first figure only: bind the second in a link of its own",
+    )
     return Judgement(judged.verdict, judged.message, judged.right, shown, notes=(*judged.notes, note))

@@ -105,7 +105,9 @@ def _read(label: str) -> Label | Problem:
         return _near_miss(label, text)
     name = match["name"].lower()
     if name in RESERVED and name != "requirement":
-        return _problem(label, f"has the reserved word {name!r} as its name", f"Write a metric before the side: kv_cache.{name}")
+        return _problem(
+            label, f"has the reserved word {name!r} as its name", f"Write a metric before the side: kv_cache.{name}"
+        )
     settings: list[tuple[str, Value]] = []
     written = match["settings"]
     if written is not None:
@@ -147,8 +149,12 @@ def _bad_setting(label: str, part: str, written: str) -> Problem:
     if sep and not value.strip():
         return _problem(label, f"gives the setting {key.strip()!r} no value", f"Write {key.strip()}=value")
     if ":" in part and not sep:
-        return _problem(label, f"has the setting {part!r} with a colon", f"Write {part.replace(':', '=', 1).replace(' ', '')}")
-    return _problem(label, f"has {part!r}, which is not setting=value", "Write settings as (context=32768, kv_dtype=fp8)")
+        return _problem(
+            label, f"has the setting {part!r} with a colon", f"Write {part.replace(':', '=', 1).replace(' ', '')}"
+        )
+    return _problem(
+        label, f"has {part!r}, which is not setting=value", "Write settings as (context=32768, kv_dtype=fp8)"
+    )
 
 
 def _near_miss(label: str, text: str) -> Problem:
@@ -178,7 +184,9 @@ def _near_miss(label: str, text: str) -> Problem:
         return _problem(label, "names more than one side", "Write name.side, or name.from->to for a comparison")
     if "[" in text:
         return _problem(
-            label, "holds square brackets, which a label cannot", "Give the path a name under claims: in the front matter"
+            label,
+            "holds square brackets, which a label cannot",
+            "Give the path a name under claims: in the front matter",
         )
     if re.fullmatch(rf"{NAME}-+", text, re.I):
         return _problem(label, "ends with a hyphen", f"Write {text.rstrip('-')}")

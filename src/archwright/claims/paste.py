@@ -97,14 +97,20 @@ def _in_author_unit(written: Written, quantity: Quantity) -> str | None:
     value = Fraction(quantity.value)
     if unit is not None and (unit.base == base or {unit.base, base} == {"tokens", "keys"}):
         value /= unit.factor
-    elif unit is None and (base not in ("params", "elements", "tokens", "keys", "") or (figure.suffix == "B" and base == "B")):
-        return None
-    elif unit is not None and not (base == "" and unit.base not in ("pp", "% relative")):
+    elif (
+        unit is None
+        and (base not in ("params", "elements", "tokens", "keys", "") or (figure.suffix == "B" and base == "B"))
+    ) or (unit is not None and not (base == "" and unit.base not in ("pp", "% relative"))):
         return None
     elif unit is not None and unit.base == "%":
         value *= 100
     value /= 1024 if figure.suffix in ("K", "k") and value % 1024 == 0 else figure.multiplier
-    if not figure.scientific and value and not Fraction(1, 10) <= abs(value) < 10**5 and (figure.suffix or (unit and unit.factor != 1)):
+    if (
+        not figure.scientific
+        and value
+        and not Fraction(1, 10) <= abs(value) < 10**5
+        and (figure.suffix or (unit and unit.factor != 1))
+    ):
         return None
     number = amount_like(figure, value)
     return replaced(written, number)
@@ -143,7 +149,13 @@ def right_value(written: Written | None, quantity: Quantity) -> str:
         return show(quantity)
     hedge = hedge_text(written)
     unit = written.unit
-    if quantity.unit == "B" and unit is not None and unit.base == "B" and unit.name not in ("B",) and "i" not in unit.name:
+    if (
+        quantity.unit == "B"
+        and unit is not None
+        and unit.base == "B"
+        and unit.name not in ("B",)
+        and "i" not in unit.name
+    ):
         exact = to_fixed(Fraction(quantity.value) / unit.factor, written.figure.decimals)
         if Fraction(exact.replace(",", "")) * unit.factor != quantity.value:
             return hedge + show(quantity)

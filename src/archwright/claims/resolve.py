@@ -180,7 +180,12 @@ def context_of(
 
 
 def _first(error: ArchwrightError) -> str:
-    return str(error.problems[0]) if error.problems else str(error)
+    """The first problem of an error on one line, and how many more there are."""
+    if not error.problems:
+        return str(error)
+    first, more = error.problems[0], len(error.problems) - 1
+    said = f"{first.where} {first.message}" if first.where else first.message
+    return said + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
 
 
 def _side(name: str, data: Any, start: ArchitectureConfig | None, problem: str, root: Path, bases: Bases) -> Side:
@@ -257,7 +262,7 @@ def _entry(label: Label, entry: Any, context: Context) -> Resolved:
         return Resolved("assumed", label.name, detail=str(value))
     if kind in EVIDENCE_KEYS:
         _check_sides(label, context)
-        return Resolved(EVIDENCE_KEYS[kind], label.name, detail=_evidence_text(kind, entry, label, context))
+        return Resolved(EVIDENCE_KEYS[kind], label.name, detail=_evidence_text(kind, entry, label))
     own = {k: v for k, v in entry.items() if k not in ("metric", "from", "to", "of", "note")}
     if "from" in entry or "to" in entry:
         return _two_sided(label, str(value), entry, own, context)
@@ -273,9 +278,9 @@ def _has_locator(source: Any) -> bool:
     return any(word in text for word in words)
 
 
-def _evidence_text(kind: str, entry: Mapping[str, Any], label: Label, context: Context) -> str:
-    settings = {**context.settings, **{k: v for k, v in entry.items() if k != kind}, **dict(label.settings)}
-    shown = ", ".join(f"{k} {v}" for k, v in settings.items() if k in ("batch", "context", "on", "device"))
+def _evidence_text(kind: str, entry: Mapping[str, Any], label: Label) -> str:
+    settings = {**{k: v for k, v in entry.items() if k != kind}, **dict(label.settings)}
+    shown = ", ".join(f"{'on' if k == 'device' else k} {v}" for k, v in settings.items())
     what = {"bench": "benchmark", "ablation": "training run", "eval": "evaluation"}[kind]
     return f"no {what} of {entry[kind]}" + (f", {shown}" if shown else "")
 
@@ -344,9 +349,8 @@ def _operand(
     assert side.config is not None
     if metric not in metrics:
         if strict:
-            raise _Unresolved(
-                Problem("label", ", ".join(strict), f"are settings, and {metric} is a field, which has none")
-            )
+            rule = f"{metric} is a field, which has no settings"
+            raise _Unresolved(Problem("", NOTHING, rule, f"Leave out {', '.join(strict)}"), "bad-setting")
         return Operand(side.name, _field(metric, side), side.config, {}), None, []
     definition = metrics.get(metric)
     accepted = definition.settings

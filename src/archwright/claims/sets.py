@@ -126,14 +126,40 @@ def _value_set(written: Written, unit: str) -> WrittenSet | Mismatch:
     name = written.unit.base if written.unit else ""
     if written.direction or name in ("pp", "% relative") or (name == "x" and unit != ""):
         shown = written.direction_word or name
-        return Mismatch(f"compares ({shown}), and the label names one value", "Name both sides, as in kv_cache.mha->decision")
+        return Mismatch(
+            f"compares ({shown}), and the label names one value", "Name both sides, as in kv_cache.mha->decision"
+        )
     if name == "%" and unit not in ("%", ""):
         return Mismatch("is a share, which the value is not", "Write {right}, or name both sides of a comparison")
     factors = unit_factors(written, unit)
     if isinstance(factors, Mismatch):
         return factors
-    sign = Fraction(-1 if written.sign < 0 else 1)
-    return WrittenSet("value", tuple(i.scaled(sign) for i in magnitudes(written, factors, unit in EXACT_UNITS)))
+    sign = Fraction(-1)
+    intervals = magnitudes(written, factors, unit in EXACT_UNITS)
+    return WrittenSet("value", tuple(i.scaled(sign) for i in intervals) if written.sign < 0 else intervals)
+
+
+def plainly_rounds(written: Written, size: Fraction | int, unit: str) -> bool:
+    """Whether a size rounds to the figure in the first reading of its unit: the common case, decided in integers.
+
+    False says nothing: `written_set` decides then. `unit` is the base unit of the size, `x` or `%` for a factor or
+    a share.
+    """
+    figure, said = written.figure, written.unit
+    if figure is None or written.kind != "amount" or written.hedge not in ("", "about") or size < 0:
+        return False
+    if said is None:
+        if unit not in PLAIN_VALUES or unit in EXACT_UNITS or figure.suffix in ("K", "k"):
+            return False
+        place = figure.place
+    elif said.base == unit and unit not in EXACT_UNITS:
+        place = figure.place * said.factor
+    else:
+        return False
+    top, bottom = size.numerator * place.denominator, size.denominator * place.numerator * figure.multiplier
+    return (2 * top + bottom) // (2 * bottom) * figure.place.numerator * figure.number.denominator == (
+        figure.number.numerator * figure.place.denominator
+    )
 
 
 def _comparison_set(written: Written, unit: str, better: Better | None) -> WrittenSet | Mismatch:
@@ -187,14 +213,17 @@ def _sides(
     return WrittenSet(statistic, tuple(f(i) for i in outer for f in (more, fewer)))
 
 
-def says_less(written: Written, unit: str, better: Better | None) -> bool | None | Mismatch:
+def says_less(written: Written, unit: str, better: Better | None) -> bool | Mismatch | None:
     """Whether the second value is said to be the smaller one; None without a direction."""
     if written.direction in ("less", "more"):
         return written.direction == "less"
     if written.direction in ("faster", "slower"):
         direction = speed_direction(unit, better)
         if direction is None:
-            return Mismatch(f"says {written.direction_word!r} of a value that is neither a time nor a rate", "Write smaller or larger")
+            return Mismatch(
+                f"says {written.direction_word!r} of a value that is neither a time nor a rate",
+                "Write smaller or larger",
+            )
         return (written.direction == "faster") == (direction == "lower")
     return written.sign < 0 if written.sign else None
 
@@ -208,7 +237,9 @@ def speed_direction(unit: str, better: Better | None) -> Better | None:
     return better if unit == "" else None
 
 
-def magnitudes(written: Written, factors: tuple[tuple[Fraction, str], ...], exact: bool = False) -> tuple[Interval, ...]:
+def magnitudes(
+    written: Written, factors: tuple[tuple[Fraction, str], ...], exact: bool = False
+) -> tuple[Interval, ...]:
     """The intervals that a figure and its hedge stand for, unsigned, times each factor (a reading of its unit)."""
     figure = written.figure
     assert figure is not None

@@ -90,9 +90,7 @@ _HEDGE = "|".join(re.escape(h) + (r"\b" if h[-1].isalnum() else "") for h in sor
 _SUFFIX = r"(?:(?:thousand|million|billion|trillion|mn|bn)\b|(?:Ki|Mi|[KkMBT])(?![A-Za-z/]))"
 _HEAD = re.compile(rf"(?P<hedge>(?i:{_HEDGE}))?\s*(?P<sign>[+\-–])?\s*(?P<money>(?:US)?\$)?\s*(?P<number>{_NUMBER})")
 _TAIL = re.compile(rf"\s*(?P<suffix>{_SUFFIX})?\s*(?P<rest>.*)\Z", re.S)
-_RANGE = re.compile(
-    rf"(?P<first>[^\d–—-]*?)\s*(?:\bto\b|–|—|-(?!\d*>))\s*\$?(?P<number>{_NUMBER})(?P<rest>.*)\Z", re.S
-)
+_RANGE = re.compile(rf"(?P<first>[^\d–—-]*?)\s*(?:\bto\b|–|—|-(?!\d*>))\s*\$?(?P<number>{_NUMBER})(?P<rest>.*)\Z", re.S)
 _OF = re.compile(rf"(?P<first>\D*?)\s*\b(?:out )?of\s+(?P<number>{_NUMBER})(?P<rest>.*)\Z", re.S)
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+\Z|\d+\Z")
 _DIRECTION = re.compile(

@@ -62,7 +62,11 @@ def note_of(code: str, written: Written, right: str) -> tuple[Note, ...]:
         return (Note(code, f"rounds to {right}"),)
     if code == "binary-unit":
         mended = with_binary_unit(written.source)
-        return (Note(code, f"{written.source} is right only in binary units: write {mended}", with_binary_unit(written.raw)),)
+        return (
+            Note(
+                code, f"{written.source} is right only in binary units: write {mended}", with_binary_unit(written.raw)
+            ),
+        )
     if code == "ambiguous-percent":
         return (Note(code, f"{written.source} is read as that much less time: write {right}", right),)
     return ()

@@ -116,8 +116,8 @@ def _table() -> dict[str, Unit]:
         ("h", Fraction(3600), ("hours", "hour", "hrs", "hr")),
         ("days", Fraction(86400), ("day", "d")),
     )
-    for name, size, spellings in times:
-        add(name, size, "s", *spellings)
+    for name, seconds, spellings in times:
+        add(name, seconds, "s", *spellings)
     for prefix in ("", "k", "M", "G"):
         add(prefix + "Wh", SI[prefix] * 3600, "J")
         add(prefix + "J", SI[prefix], "J")

@@ -213,7 +213,7 @@ def surroundings(figure: Figure, frame: Frame) -> Surroundings:
     stop = headings[heading + 1].start if heading + 1 < len(headings) else len(text)
     indent = len(text[start:end]) - len(text[start:end].lstrip())
     item = ""
-    for line in reversed(text[begin:start].split("\n")):
+    for line in reversed(text[begin:start].removesuffix("\n").split("\n")):
         # the head of the list item that holds the figure: the nearest line above with less indentation
         if line.strip() and len(line) - len(line.lstrip()) < indent:
             item = line
@@ -245,7 +245,7 @@ def topic_of(figure: Figure, around: Surroundings, unit: str) -> Topic | None:
 def side_of(around: Surroundings, context: Context) -> str:
     """The alternative that the words after a figure, or its list item, name; else the decision."""
     names = [n for n in context.sides if n not in ("base", "decision")]
-    after = re.split(r"[,;.](?:\s|$)|->|→", around.after, maxsplit=1)[0]
+    after = re.split(r"[,;.](?:\s|$)|->|→|\(", around.after, maxsplit=1)[0]
     for text in (after, around.item):
         for name in names:
             words = SYNONYMS.get(name, rf"\b{re.escape(name)}\b")

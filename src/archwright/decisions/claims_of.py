@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..claims.definitions import is_ours as written_by_us
+from ..claims.definitions import is_tool_title
 from ..claims.document import Document, Link
 from ..claims.judge import judge, judge_comparison
 from ..claims.labels import Label, label_problem, parse_label
@@ -17,6 +17,7 @@ from ..units import Quantity
 from .report import ClaimResult, Finding
 from .rules import RULES, Severity
 
+LOCATOR = "Add a section, a table, a page or an address to it"
 EVIDENCE = ("measured", "trained", "evaluated")
 BAD = {"fails": "claim-fails", "error": "claim-unreadable", "open": "claim-unfilled", "unproven": "claim-unproven"}
 
@@ -46,7 +47,7 @@ def is_ours(link: Link, document: Document, context: Context) -> bool:
     if not link.defined:
         return True
     definition = next((d for d in document.definitions if d.label.lower() == link.label.lower()), None)
-    return definition is not None and written_by_us(definition.title)
+    return definition is not None and is_tool_title(definition.title)
 
 
 def _known(name: str) -> bool:
@@ -68,17 +69,19 @@ def _judged(
     label = parse_label(link.label)
     if label is None:
         problem = label_problem(link.label)
-        bad = replace(claim, message=problem.rule, title=f"unresolved: {problem.rule}")
+        bad = replace(claim, message=problem.rule, title="error: the label is not of a claim")
         return bad, [finding("bad-label", problem.message)]
     resolved = resolve(label, context)
     notes = (
-        [finding("no-locator", f"claims.{label.name}: the source does not say where in it")]
+        [finding("no-locator", f"claims.{label.name}: the source does not say where in it", LOCATOR)]
         if "no-locator" in resolved.notes
         else []
     )
     if resolved.kind == "error":
         assert resolved.problem is not None
-        bad = replace(claim, message=resolved.problem.message, title="unresolved")
+        bad = replace(claim, message=resolved.problem.message, title="error: the label resolves to nothing")
+        if resolved.code == "broken-base":  # said once for each side, not for each claim
+            return replace(bad, title="error: the architecture cannot be computed"), []
         return bad, [finding(resolved.code, f"[{link.text}][{link.label}]: {resolved.problem.message}")]
     if resolved.kind in ("cited", "assumed"):
         source = resolved.detail
@@ -101,7 +104,7 @@ def _judged(
             remedy=remedy,
         )
         found = [] if level is None else [finding("claim-unproven", f"{link.text}: {resolved.detail}", remedy, level)]
-        ambiguous = _percent_of_percent(link.text, resolved)
+        ambiguous = _percent_of_percent(link.text, resolved) if label.compares else ""
         if ambiguous and level is not None:
             found.append(finding("ambiguous-percent", ambiguous, "Write 0.5 pp for points, or 0.8 % relative"))
         return done, found
@@ -109,7 +112,7 @@ def _judged(
 
 
 def _percent_of_percent(text: str, resolved: Resolved) -> str:
-    """A `%` beside an accuracy or share that is itself a percentage."""
+    """A change in `%` of an accuracy or share that is itself a percentage."""
     written = parse_text(text)
     unit = getattr(written, "unit", None)
     if resolved.kind == "evaluated" and unit is not None and unit.base == "%":
@@ -151,7 +154,7 @@ def _computed(
         remedy = f"write {judged.right}" if judged.verdict == "fails" and judged.right else judged.remedy
         found.append(finding(BAD[judged.verdict], message, remedy, level))
     for note in judged.notes:
-        if note.code in RULES and level is not None:
+        if note.code in RULES and level is not None and judged.verdict == "holds":
             found.append(replace(finding(note.code, note.message), fix=note.replacement))
     return done, found
 

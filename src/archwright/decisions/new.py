@@ -47,10 +47,10 @@ class Created:
 
 
 WORDS = {
-    "kv_cache": "The KV cache of {context} tokens",
+    "kv_cache": "The KV cache at a context of {context}",
     "parameters": "The parameters",
     "weights": "The weights",
-    "prefill_flops": "The arithmetic of a prompt of {context} tokens",
+    "prefill_flops": "The arithmetic of the whole context of {context}",
     "decode_time": "The lower bound of decoding a token on {device}",
 }
 """What a new record compares when a change alters it, in a sentence's words."""

@@ -89,7 +89,7 @@ def _claim(claim: ClaimResult, width: int, colour: bool) -> list[str]:
     indent = " " * 19
     message = claim.message if claim.verdict in ("unproven",) else f"{claim.label} {claim.message}"
     lines = [head, *_wrapped(message, indent, width)]
-    if claim.how and claim.verdict in ("fails",):
+    if claim.how and claim.verdict == "fails" and "->" not in claim.label:
         lines += _wrapped(claim.how, indent, width)
     if claim.slip:
         lines += _wrapped(claim.slip, indent, width)

@@ -49,5 +49,5 @@ def table(
             raise InvalidValue(Problem("metric", name, "has no figure on every side"))
         labels = [f"{name}{suffix}" + ("" if column == context.default else f".{column}") for column in columns]
         row = " | ".join(f"[{text}][{label}]" for text, label in zip(texts, labels, strict=True))
-        lines.append(f"| {name.replace('_', ' ')} | {row} |")
+        lines.append(f"| {definition.label} | {row} |")
     return "\n".join(lines)
