@@ -42,13 +42,14 @@ _UNIT = r"""
   | ns | [uµμ]s | ms | s | sec | seconds? | min | minutes? | h | hours? | days?
 """
 _FIGURE = re.compile(
-    rf"(?<![\w.,/@#:$^])(?<![\w)][-–])(?:{_NUMBER}[ ]?[-–][ ]?)?{_NUMBER}(?P<gap>[ \u00a0\u202f]?)(?P<unit>{_UNIT})(?![\w/])(?!-\w)",
+    rf"(?<![\w.,/@#:$^])(?<![\w)][-–])(?:{_NUMBER}[ ]?[-–][ ]?)?{_NUMBER}"
+    rf"(?P<gap>[ \u00a0\u202f]?)(?P<unit>{_UNIT})(?![\w/])(?!-\w)",
     re.X,
 )
 _MONEY = re.compile(rf"(?<![\w$])\$[ ]?{_NUMBER}(?:[ ]?(?:[KMBT]|million|billion)(?!\w))?")
 _HEDGE = re.compile(
-    r"(?:(?:about|roughly|around|approximately|approx\.|circa|exactly|at least|at most|up to|over|under|more than|less than"
-    r"|no more than|no less than|within)[ \n]+|[~≈≥≤<>][ ]?|[<>]=[ ]?)?(?:(?<![\w)%])[-−+])?\Z",
+    r"(?:(?:about|roughly|around|approximately|approx\.|circa|exactly|at least|at most|up to|over|under"
+    r"|more than|less than|no more than|no less than|within)[ \n]+|[~≈≥≤<>][ ]?|[<>]=[ ]?)?(?:(?<![\w)%])[-−+])?\Z",
     re.I,
 )  # fmt: skip
 _DIRECTION = re.compile(r"[ \n](?:smaller|less|fewer|lower|shorter|cheaper|larger|more|higher|longer|faster|slower)\b")

@@ -31,7 +31,7 @@ _LONG = 20_000
 
 
 def scan(content: str, known: Callable[[str, str], bool]) -> list[Found] | None:
-    """The links of `content`; `known(label, text)` says whether a label is defined or would be. None: ask the parser."""
+    """The links of `content`; `known(label, text)` says which labels are defined or would be. None: ask the parser."""
     if _HARD.search(content):
         return None
     flat = content

@@ -21,7 +21,7 @@ _NO = frozenset({"no", "false", "off"})
 def judge(
     written: Written | Refused, value: Quantity | str | bool, *, better: Better | None = None, per: str | None = None
 ) -> Judgement:
-    """Whether `written` is true of `value`. `per` is what the value is per (model, layer, token, ...) where that is known.
+    """Whether `written` is true of `value`. `per` is what the value is per (model, layer, ...) where that is known.
 
     >>> from archwright.claims.texts import parse_text
     >>> j = judge(parse_text("8.0 GB"), Quantity(17179869184, "B")); j.verdict, j.message, j.right

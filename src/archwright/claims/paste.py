@@ -142,8 +142,10 @@ def right_value(written: Written | None, quantity: Quantity) -> str:
     """The figure to paste for a value: in the author's unit and precision where they suit, bytes in binary units.
 
     >>> from archwright.claims.texts import parse_text
-    >>> right_value(parse_text("8.0 GB"), Quantity(16 * 2**30, "B")), right_value(parse_text("8 GB"), Quantity(9 * 10**9, "B"))
-    ('16.0 GiB', '9 GB')
+    >>> right_value(parse_text("8.0 GB"), Quantity(16 * 2**30, "B"))
+    '16.0 GiB'
+    >>> right_value(parse_text("8 GB"), Quantity(9 * 10**9, "B"))
+    '9 GB'
     """
     if written is None or written.figure is None or written.kind != "amount":
         return show(quantity)
@@ -163,7 +165,7 @@ def right_value(written: Written | None, quantity: Quantity) -> str:
 
 
 def direction_text(written: Written, less: bool) -> str:
-    """The author's own direction word, turned round where the truth is the other one; a fitting word where there is none."""
+    """The author's direction word, turned round where the truth is the other one; a fitting word where there is none."""
     word = written.direction_word
     if not word:
         return "less" if less else "more"

@@ -23,7 +23,7 @@ PLAIN_VALUES = frozenset({"", *NOUNS})
 
 
 class Interval(NamedTuple):
-    """From `low` to `high`, each end closed or open, with the finding (`rounds-to`, `binary-unit`, ...) it is held with."""
+    """From `low` to `high`, each end closed or open, with the code of the note (`rounds-to`, ...) it is held with."""
 
     low: Bound
     high: Bound

@@ -13,7 +13,7 @@ Verdict = Literal["holds", "fails", "error", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to say of a figure that nevertheless holds: `binary-unit`, `rounds-to`, `ambiguous-percent`, `one-of-two`.
+    """Something to say of a figure that holds: `binary-unit`, `rounds-to`, `ambiguous-percent` or `one-of-two`.
 
     `replacement` is the link's whole text as it should read, where that is known.
     """
