@@ -37,7 +37,8 @@ def test_no_gain_is_said_to_be_noise() -> None:
 
 
 def test_a_single_arm_shows_its_values() -> None:
-    assert list(results(evaluation("mha", BASE, [1.0, 0.0, 1.0, 1.0])))[0].startswith("mmlu/acc 75.0 %")
+    (said,) = results(evaluation("mha", BASE, [1.0, 0.0, 1.0, 1.0]))
+    assert said.startswith("mmlu/acc 75.0 %")
 
 
 FRESH = """

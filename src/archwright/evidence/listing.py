@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .record import DERIVED, Evidence, Measure
-from .statistics import Estimate, Statistic
+from .statistics import Estimate
 from .store import Stored
 from .summary import compare_arms, estimate_arm, statistic_of
 from .words import describe
@@ -108,14 +108,10 @@ def lines(stored: Stored) -> Iterator[str]:
     for arm in evidence.arms:
         if arm.architecture:
             extra = ", ".join(f"{n} {v}" for n, v in arm.settings.items())
+            known = arm.architecture
             tail = f", {extra}" if extra else ""
-            yield f"  arm      {arm.name}: {arm.architecture.name or 'architecture'} {arm.architecture.fingerprint}{tail}"
+            yield f"  arm      {arm.name}: {known.name or 'architecture'} {known.fingerprint}{tail}"
     for name, value in evidence.conditions.items():
         yield f"  {name:<8} {value}"
     for note in evidence.notes:
         yield f"  note     {note}"
-
-
-def statistics_of(evidence: Evidence) -> dict[str, Statistic]:
-    """How each measure of a record is compared."""
-    return {name: statistic_of(measure) for name, measure in evidence.measures.items()}

@@ -77,6 +77,16 @@ class Observation:
 
         A comparison takes runs that hold both sides; only where there are none does it join records of one side each.
         """
+        known = self._runs.get(statistic)
+        if known is None:
+            known = self._runs[statistic] = self._each_run(statistic)
+        return known
+
+    @cached_property
+    def _runs(self) -> dict[Statistic, list[tuple[tuple[str, ...], Estimate]]]:
+        return {}
+
+    def _each_run(self, statistic: Statistic) -> list[tuple[tuple[str, ...], Estimate]]:
         name = self.request.measure
         found: list[tuple[tuple[str, ...], Estimate | None]]
         if len(self.request.sides) == 1 or statistic == "value":
@@ -113,7 +123,9 @@ class Observation:
         runs = self.runs(statistic)
         numbers = {i for pair in contradictions([e for _, e in runs]) for i in pair}
         return [
-            f"{file}: {e.value:.4g} ({e.low:.4g} to {e.high:.4g})" for i, (file, e) in enumerate(runs) if i in numbers
+            f"{' and '.join(files)}: {e.value:.4g} ({e.low:.4g} to {e.high:.4g})"
+            for i, (files, e) in enumerate(runs)
+            if i in numbers
         ]
 
     def at_chance(self) -> list[str]:
@@ -165,7 +177,8 @@ def observe(request: Request, store: Store, root: Path | None = None, present: P
     key = (request.key, root, tuple(sorted((present or {}).items())))
     if key not in known:
         known[key] = _observe(request, _index(store), root, present or {})
-    return replace(known[key], request=request)
+    found = known[key]
+    return found if found.request is request else replace(found, request=request)
 
 
 _Index = Mapping[tuple[Any, ...], Sequence[Found]]
@@ -184,7 +197,7 @@ def _index(store: Store) -> _Index:
                 found = Found(stored, arm)
                 taken = {*arm.samples, *arm.stated}
                 if evidence.kind == "bench":
-                    taken |= {n for n in DERIVED if evidence.values(arm, n)}
+                    taken |= {n for n in DERIVED if evidence.has(arm, n)}
                 parts = arm.architecture.parts if arm.architecture else ""
                 names = {arm.name, arm.architecture.name if arm.architecture else ""} - {""}
                 for measure in taken:

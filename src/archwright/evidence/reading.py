@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import NOTHING, Location, Problem, Unreadable
+from ..errors import NOTHING, Problem, Unreadable
 from .record import Arm, Curve, Evidence, Identity, Measure, Stated, content_hash
 from .schema import problems as schema_problems
 from .summary import differences
 
 
-def from_dict(data: Any, where: Location | None = None) -> Evidence:
+def from_dict(data: Any) -> Evidence:
     """A record from its data. Unreadable lists all problems: its shape, its rules, its summary, its hash."""
-    found = list(schema_problems(data))
+    found = schema_problems(data)
     if found:
         if isinstance(data, dict) and data.get("hash") and data.get("hash") != _hash_or_none(data):
             found.insert(0, _edited())
-        raise Unreadable(p.at(where) for p in found)
+        raise Unreadable(found)
     made = _build(data)
     if data["hash"] != content_hash(data):
         found.append(_edited())
@@ -25,7 +25,7 @@ def from_dict(data: Any, where: Location | None = None) -> Evidence:
     if not found:
         found += differences(made)
     if found:
-        raise Unreadable(p.at(where) for p in found)
+        raise Unreadable(found)
     made.__dict__["hash"] = data["hash"]
     return made
 

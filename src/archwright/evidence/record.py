@@ -52,6 +52,9 @@ DERIVED = {
     "bandwidth_share": Measure("%", "higher", "median", scale=100),
 }
 
+_DERIVED_FROM = {"throughput": ("tokens", ""), "flops_share": ("flops", "flops"), "bandwidth_share": ("bytes", "bytes")}
+"""The work of an arm, and the peak of the device, that a derived measure needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -165,7 +168,7 @@ class Evidence:
         found = list(made.rules())
         if not found:
             made = replace(made, summary=summarise(made))
-            found = list(schema_problems(made.to_dict()))
+            found = schema_problems(made.to_dict())
         if found:
             raise InvalidValue(found)
         return made
@@ -225,9 +228,13 @@ class Evidence:
     def measure(self, name: str) -> Measure | None:
         """A measure that was taken, or that follows from those taken."""
         found = self.measures.get(name)
-        if found is None and name in DERIVED and all(self.values(arm, name) is not None for arm in self.arms):
+        if found is None and name in DERIVED and all(self._factor(arm, name) for arm in self.arms):
             found = DERIVED[name]
         return found
+
+    def has(self, arm: Arm, name: str) -> bool:
+        """Whether an arm holds a measure: as samples, as a stated value, or through its times and work."""
+        return name in arm.samples or name in arm.stated or bool(self._factor(arm, name))
 
     def values(self, arm: Arm, name: str) -> Sequence[float] | None:
         """The samples of a measure in its unit: as taken, or from times and work; None without."""
@@ -235,15 +242,16 @@ class Evidence:
         if samples is not None:
             scale = self.measures[name].scale if name in self.measures else 1.0
             return samples if scale == 1 else [x * scale for x in samples]
-        times = arm.samples.get("time")
-        work, peak = {
-            "throughput": (arm.work.get("tokens"), 1),
-            "flops_share": (arm.work.get("flops"), self.peaks.get("flops")),
-            "bandwidth_share": (arm.work.get("bytes"), self.peaks.get("bytes")),
-        }.get(name, (None, None))
-        if times is None or not work or not peak:
-            return None
-        return [DERIVED[name].scale * work / (t * peak) for t in times]
+        factor = self._factor(arm, name)
+        return [factor / t for t in arm.samples["time"]] if factor else None
+
+    def _factor(self, arm: Arm, name: str) -> float:
+        """What a time divides to give a derived measure; 0 where the arm does not say."""
+        work, peak = _DERIVED_FROM.get(name, ("", ""))
+        whole: float = self.peaks.get(peak) or 0 if peak else 1
+        if not work or not whole or "time" not in arm.samples:
+            return 0
+        return DERIVED[name].scale * arm.work.get(work, 0) / whole
 
     # What must be true of a record beyond its schema ----------------------------------------------------------
 

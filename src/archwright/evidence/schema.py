@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -135,8 +135,56 @@ SCHEMA: dict[str, Any] = {
 """Draft 2020-12. Every tool that knows JSON Schema can check a record; `problems` below reads the same text."""
 
 
-def problems(value: Any, schema: Mapping[str, Any] = SCHEMA, path: str = "") -> Iterator[Problem]:
-    """All that a value breaks of a schema (of the keywords used here), each with its path."""
+def problems(value: Any) -> list[Problem]:
+    """All that a record breaks of the schema, each with its path."""
+    return [] if _fits(SCHEMA)(value) else list(_broken(value, SCHEMA, ""))
+
+
+def _fits(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    """Whether a value keeps a schema, as a function made once: reading a thousand records must cost little."""
+    made = _MADE.get(id(schema))
+    if made is None:
+        made = _MADE[id(schema)] = _make(schema)
+    return made
+
+
+_MADE: dict[int, Callable[[Any], bool]] = {}
+
+
+def _make(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    kinds = schema.get("type", ())
+    allowed = _python_types((kinds,) if isinstance(kinds, str) else tuple(kinds))
+    if dict in allowed:
+        return _make_object(schema, allowed)
+    if "items" in schema:
+        fewest, item = schema.get("minItems", 0), schema["items"]
+        if item is _NUMBER:
+            return lambda value: type(value) is list and len(value) >= fewest and {*map(type, value)} <= _NUMBERS_ARE
+        each = _fits(item)
+        return lambda value: type(value) is list and len(value) >= fewest and all(map(each, value))
+    if len(schema) == 1 and kinds:
+        return lambda value: type(value) in allowed
+    return lambda value: next(_broken(value, schema, ""), None) is None
+
+
+def _make_object(schema: Mapping[str, Any], allowed: frozenset[type]) -> Callable[[Any], bool]:
+    parts = {name: _fits(part) for name, part in schema.get("properties", {}).items()}
+    required = frozenset(schema.get("required", ()))
+    extra = schema.get("additionalProperties", True)
+    other: Callable[[Any], bool] = _fits(extra) if isinstance(extra, Mapping) else lambda _: bool(extra)
+
+    def fits(value: Any) -> bool:
+        if type(value) is not dict:
+            return type(value) in allowed
+        return required <= value.keys() and all(parts.get(name, other)(member) for name, member in value.items())
+
+    return fits
+
+
+_NUMBERS_ARE = frozenset((int, float))
+
+
+def _broken(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Problem]:
     kinds = schema.get("type")
     if kinds is not None:
         allowed = _python_types(tuple([kinds] if isinstance(kinds, str) else kinds))
@@ -162,7 +210,7 @@ def problems(value: Any, schema: Mapping[str, Any] = SCHEMA, path: str = "") -> 
             return
         if item:
             for number, member in enumerate(value):
-                yield from problems(member, item, f"{path}[{number}]")
+                yield from _broken(member, item, f"{path}[{number}]")
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if value < schema.get("minimum", value) or value > schema.get("maximum", value):
             bounds = (
@@ -183,11 +231,11 @@ def _of_object(value: Mapping[Any, Any], schema: Mapping[str, Any], path: str) -
     for name, member in value.items():
         part = properties.get(name)
         if part is not None:
-            yield from problems(member, part, dot + name)
+            yield from _broken(member, part, dot + name)
         elif extra is False:
             yield Problem(dot + name, NOTHING, "is not a key of evidence", did_you_mean(name, properties, "Known"))
         elif isinstance(extra, Mapping):
-            yield from problems(member, extra, dot + name)
+            yield from _broken(member, extra, dot + name)
 
 
 _compiled = lru_cache(re.compile)

@@ -199,11 +199,15 @@ def read(path: Path) -> Evidence:
         data: Any = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         data = _explain(path)
-    where = Location(shown(path))
-    evidence = from_dict(data, where)
+    try:
+        evidence = from_dict(data)
+    except Unreadable as error:
+        where = Location(shown(path))
+        raise Unreadable(problem.at(where) for problem in error.problems) from None
     if path.name != evidence.file_name:
         rule = f"is not the name of this record, which is {evidence.file_name}"
-        raise Unreadable(Problem("the file's name", NOTHING, rule, "Give it its own name back: git mv", where))
+        remedy = "Give it its own name back: git mv"
+        raise Unreadable(Problem("the file's name", NOTHING, rule, remedy, Location(shown(path))))
     return evidence
 
 
