@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 import pytest
 
-from archwright import registry as module
 from archwright.registry import Registry
 
 
@@ -48,7 +49,7 @@ class Entry:
 
 def test_a_broken_plugin_is_kept_apart(monkeypatch):
     entries = [Entry("good"), Entry("bad", ImportError("no such module"))]
-    monkeypatch.setattr(module.metadata, "entry_points", lambda group: entries)
+    monkeypatch.setattr(metadata, "entry_points", lambda group: entries)
     things: Registry[type] = Registry("thing", "archwright.things")
     assert things.get("good") is One
     assert things.names() == ["good"]

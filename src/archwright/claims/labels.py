@@ -57,6 +57,7 @@ def _show(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+@lru_cache(maxsize=8192)
 def fold(label: str) -> str:
     """A label as CommonMark compares it: spaces collapsed, case folded.
 
@@ -123,7 +124,7 @@ def _read(label: str) -> Label | Problem:
 
 
 def read_value(text: str) -> Value:
-    """A setting's value with its type: `32Ki` and `100_000` are integers, `1e6` a float; `32K`, being ambiguous, stays text.
+    """A setting's value with its type: `32Ki` and `100_000` are integers, `1e6` a float; `32K` is ambiguous, so text.
 
     >>> [read_value(t) for t in ("32768", "32Ki", "100_000", "0.9", "true", "fp8", "32K", "layers[0-15]")]
     [32768, 32768, 100000, 0.9, True, 'fp8', '32K', 'layers[0-15]']
