@@ -43,7 +43,7 @@ def test_duplicates_name_each_other_and_letters_make_other_numbers():
     found = check_links([record("0027-a"), record("027-b"), record("0040-c"), record("0040a-d"), record("0040b-e")])
     assert [(i.code, i.path) for i in found] == [("duplicate-number", "0027-a.md"), ("duplicate-number", "027-b.md")]
     assert "027-b.md" in found[0].message
-    assert "renumber" in found[0].remedy
+    assert "another number" in found[0].remedy
 
 
 def test_each_folder_numbers_its_own_records():

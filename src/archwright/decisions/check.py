@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..claims.definitions import Wanted
 from ..errors import NOTHING, ArchwrightError, Problem, UsageError
 from ..project import find as find_project
 from ..textio import Text, read_text
-from .claims_of import judged_claims, severity_of
-from .fixing import definition_findings, fixed_text, write_fixed
+from .claims_of import severity_of
+from .fixing import claims_in, definition_findings, fixed_text, write_fixed
 from .frame import Frame, Frames, shown
 from .framed import frame_findings, of_problem
 from .links import check_links
@@ -124,24 +123,20 @@ class Checker:
             file.findings += [of_problem("unreadable-record", problem, name) for problem in error.problems]
             return None, file
         frame = self.frames.of(source.text, path, name)
-        if self.fix and frame.relevant:
+        if self.fix and frame.relevant and frame.readable:
             frame = self._fixed(source, frame, path, name)
         record, document = frame.record, frame.document
         file.title, file.status = record.title, record.status
-        if frame.relevant:
-            wanted: list[Wanted] = []
-            for claim, findings in judged_claims(document, frame.context, record.status, frame.target, frame.anchor):
-                file.claims.append(claim)
-                file.findings += findings
-                wanted.append(Wanted(claim.label, claim.target, claim.title))
-            file.findings += definition_findings(document, wanted)
+        if frame.relevant and frame.readable:
+            file.claims, file.findings = claims_in(frame)
+            file.findings += definition_findings(document, file.claims, record.status)
             self._figures(frame, file)
         file.findings += frame_findings(frame, file.claims)
         return record, file
 
     def _fixed(self, source: Text, frame: Frame, path: str, name: str) -> Frame:
-        """The frame of the record with its definitions and binary prefixes written; they are written where they differ."""
-        text = fixed_text(source, frame, self.frames, path)
+        """The frame of the record after its definitions and binary prefixes were written, where they differ."""
+        text = fixed_text(frame, self.frames, path)
         if not write_fixed(source, text, path):
             return self.frames.of(source.text, path, name)
         self.report.fixed.append(name)

@@ -2,70 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..claims.definitions import Wanted, by_hand, edits
-from ..claims.document import Document
+from ..claims.document import Definition, Document
 from ..claims.labels import fold
 from ..textio import Text, apply_edits, write_text
-from .claims_of import judged_claims
+from .claims_of import judged_claims, severity_of
 from .frame import Frame, Frames
-from .report import Finding
+from .report import ClaimResult, Finding
+
+Edits = list[tuple[int, int, str]]
+
+
+def upkeep(document: Document, claims: Sequence[ClaimResult], status: str) -> tuple[list[Definition], Edits]:
+    """The definitions that people wrote under claims' labels, and the edits that mend the others.
+
+    What people wrote stays, and no second definition is written for it. In a record whose claims no longer matter
+    (rejected, superseded) definitions are written where one is missing, but never brought up to date.
+    """
+    wanted = [Wanted(claim.label, claim.target, claim.title) for claim in claims]
+    hand_written = by_hand(document, [w.label for w in wanted], {w.target for w in wanted})
+    if hand_written:
+        taken = {fold(d.label) for d in hand_written}
+        wanted = [w for w in wanted if fold(w.label) not in taken]
+    if severity_of(status) is None and not document.conflicts:
+        present = {fold(d.label) for d in document.definitions}
+        if all(fold(w.label) in present for w in wanted):
+            return hand_written, []
+    return hand_written, [(edit.start, edit.end, edit.text) for edit in edits(document, wanted)]
+
+
+def claims_in(frame: Frame) -> tuple[list[ClaimResult], list[Finding]]:
+    """All claims of a record, judged, and what there is to say about them."""
+    claims: list[ClaimResult] = []
+    findings: list[Finding] = []
+    for claim, found in judged_claims(frame.document, frame.context, frame.record.status, frame.target, frame.anchor):
+        claims.append(claim)
+        findings += found
+    return claims, findings
 
 
 def with_definitions(frames: Frames, text: str, path: str) -> str:
     """The text with the definitions that its claims need, and nothing else changed."""
     frame = frames.of(text, path)
-    wanted = [
-        Wanted(claim.label, claim.target, claim.title)
-        for claim, _ in judged_claims(frame.document, frame.context, frame.record.status, frame.target, frame.anchor)
-    ]
-    return apply_edits(text, edits(frame.document, wanted))
+    claims, _ = claims_in(frame)
+    return apply_edits(text, upkeep(frame.document, claims, frame.record.status)[1])
 
 
-def definition_findings(document: Document, wanted: list[Wanted]) -> list[Finding]:
+def definition_findings(document: Document, claims: Sequence[ClaimResult], status: str) -> list[Finding]:
     """What is wrong with the definitions of a document: written by hand, missing or out of date."""
+    hand_written, mending = upkeep(document, claims, status)
     found: list[Finding] = []
-    by_label = {fold(w.label): w for w in wanted}
-    hand_written = by_hand(document, [w.label for w in wanted], {w.target for w in wanted})
     for d in hand_written:
         message = f"[{d.label}] is a claim's label, and its definition is written by hand"
-        remedy = "Remove it: the tool writes its own at the end of the file"
+        remedy = "Remove it, or give that link another label: the tool writes its own at the end of the file"
         found.append(Finding("hand-written-definition", "error", document.path, d.line, d.column, message, remedy))
-    if hand_written or not edits(document, wanted):
-        return found
-    present = {fold(d.label): d for d in document.definitions}
-    missing = [w.label for key, w in by_label.items() if key not in present]
-    stale = [
-        w.label
-        for key, w in by_label.items()
-        if key in present and (present[key].title, present[key].target) != (w.title, w.target)
-    ]
-    line = document.text.count("\n", 0, document.block_start) + document.first_line
-    what = []
-    if missing:
-        what.append(f"{len(missing)} missing ({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''})")
-    if stale:
-        what.append(f"{len(stale)} out of date ({', '.join(stale[:3])}{', …' if len(stale) > 3 else ''})")
-    message = f"link definitions: {' and '.join(what) or 'others stand there than the claims need'}"
-    found.append(
-        Finding("outdated-definition", "warning", document.path, line, 1, message, "archwright check --fix writes them")
-    )
+    if mending:
+        line = document.text.rstrip("\n").count("\n", 0, document.block_start) + document.first_line
+        message = f"link definitions: {_mended(document, claims) or 'others stand there than the claims need'}"
+        remedy = "archwright check --fix writes them"
+        found.append(Finding("outdated-definition", "warning", document.path, line, 1, message, remedy))
     return found
 
 
-def fixed_text(source: Text, frame: Frame, frames: Frames, path: str) -> str:
-    """The text with binary unit prefixes and definitions as they should be."""
-    spans = {(link.line, link.column): link for link in frame.document.claims}
-    units: list[tuple[int, int, str]] = []
-    wanted: list[Wanted] = []
-    for claim, findings in judged_claims(
-        frame.document, frame.context, frame.record.status, frame.target, frame.anchor
-    ):
-        wanted.append(Wanted(claim.label, claim.target, claim.title))
-        link = spans[claim.line, claim.column]
-        units += [(link.start, link.end, f.fix) for f in findings if f.code == "binary-unit" and f.fix]
+def _mended(document: Document, claims: Sequence[ClaimResult]) -> str:
+    """How many definitions are missing and out of date, and which."""
+    present = {fold(d.label): (d.target, d.title) for d in reversed(document.definitions)}
+    missing: list[str] = []
+    stale: list[str] = []
+    for key, claim in {fold(c.label): c for c in reversed(claims)}.items():
+        if key not in present:
+            missing.insert(0, claim.label)
+        elif present[key] != (claim.target, claim.title):
+            stale.insert(0, claim.label)
+    said = []
+    for labels, words in ((missing, "missing"), (stale, "out of date")):
+        if labels:
+            said.append(f"{len(labels)} {words} ({', '.join(labels[:3])}{', …' if len(labels) > 3 else ''})")
+    return " and ".join(said)
+
+
+def fixed_text(frame: Frame, frames: Frames, path: str) -> str:
+    """The record's text with binary unit prefixes and definitions as they should be."""
+    document = frame.document
+    claims, findings = claims_in(frame)
+    spans = {(link.line, link.column): link for link in document.claims}
+    units: Edits = []
+    for finding in findings:
+        if finding.code == "binary-unit" and finding.fix:
+            link = spans[finding.line, finding.column]
+            units.append((link.start, link.end, finding.fix))
     if units:
-        return with_definitions(frames, apply_edits(source.text, units), path)
-    return apply_edits(source.text, edits(frame.document, wanted))
+        return with_definitions(frames, apply_edits(document.text, units), path)
+    return apply_edits(document.text, upkeep(document, claims, frame.record.status)[1])
 
 
 def write_fixed(source: Text, text: str, path: str) -> bool:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..claims.document import Document
+from ..claims.definitions import is_tool_title
+from ..claims.document import Document, Link
 from ..claims.document import parse as parse_document
-from ..claims.resolve import Bases, Context, context_of
+from ..claims.labels import fold, parse_label
+from ..claims.resolve import Bases, Context, Side, context_of
+from ..claims.texts import has_figure
 from ..project import find as find_project
 from ..units import Quantity
 from .record import Record
@@ -27,9 +30,15 @@ class Frame:
     anchor: str
 
     @property
+    def readable(self) -> bool:
+        """Whether the front matter could be read; without it the labels mean nothing."""
+        front = self.record.front
+        return front is None or front.document is not None or not front.problems
+
+    @property
     def relevant(self) -> bool:
-        """Whether the record can have claims: its front matter is ours."""
-        return self.record.ours
+        """Whether the record has claims: its front matter is ours, or a figure is linked with a metric's name."""
+        return self.record.ours or any(is_bound(link, self.document) for link in self.document.claims)
 
 
 class Frames:
@@ -60,8 +69,41 @@ class Frames:
             self.bases,
             self.values,
         )
+        _misshapen(record, context)
         title = document.headings[0].title if document.headings else record.title
         return Frame(record, document, context, target, "#" + anchor(title))
+
+
+MISSHAPEN = "its front matter has the wrong shape"
+
+
+def _misshapen(record: Record, context: Context) -> None:
+    """Sides that the front matter names and that could not be read: labels must not mean another side instead."""
+    data = record.front_matter or {}
+    if data.get("decision") is not None and record.decision is None:
+        context.sides["decision"] = Side("decision", None, {}, MISSHAPEN)
+        context.default = "decision"
+    alternatives = data.get("alternatives")
+    for name in alternatives if isinstance(alternatives, dict) else ():
+        if isinstance(name, str) and name not in context.sides:
+            context.sides[name] = Side(name, None, {}, MISSHAPEN)
+
+
+def is_bound(link: Link, document: Document) -> bool:
+    """Whether a figure or `?` is linked with the name of a metric or field, and no definition of the author's."""
+    if not has_figure(link.text):
+        return False
+    if link.defined and not any(
+        is_tool_title(d.title) for d in document.definitions if fold(d.label) == fold(link.label)
+    ):
+        return False
+    label = parse_label(link.label)
+    if label is None:
+        return False
+    from ..arch.fields import FIELDS
+    from ..costs.metric import metrics
+
+    return label.name in metrics or label.name in FIELDS
 
 
 def base_folder(base: str | None, folder: str) -> str:

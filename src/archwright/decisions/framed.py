@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import Location, Problem
 from .claims_of import severity_of
-from .frame import Frame
+from .frame import MISSHAPEN, Frame
 from .record import status_problem
 from .report import ClaimResult, Finding
 from .rules import RULES, Severity
@@ -34,10 +34,10 @@ def frame_findings(frame: Frame, claims: list[ClaimResult]) -> Iterator[Finding]
     for problem in record.problems:
         yield of_problem("front-matter", problem, record.path)
     unknown = status_problem(record)
-    if unknown is not None and record.is_record:
+    if unknown is not None and record.is_record and (frame.readable or record.status_raw):
         level: Severity = "error" if frame.relevant else "warning"
         yield replace(of_problem("unknown-status", unknown, record.path), severity=level)
-    if not frame.relevant:
+    if not frame.relevant or not frame.readable:
         return
     quiet = severity_of(record.status) is None
     if not quiet:
@@ -46,13 +46,17 @@ def frame_findings(frame: Frame, claims: list[ClaimResult]) -> Iterator[Finding]
     yield from _unrendered(frame)
     for line in _merges(frame):
         message = "a merge conflict that was never resolved begins here"
-        yield Finding("merge-conflict", "error", record.path, line, 1, message, "Keep one side and remove the marks")
+        in_block = line >= frame.document.place(frame.document.block_start)[0]
+        remedy = "archwright check --fix writes the definitions anew" if in_block else "Keep one side, remove the marks"
+        yield Finding("merge-conflict", "error", record.path, line, 1, message, remedy)
 
 
 def _broken_sides(frame: Frame, claims: list[ClaimResult]) -> Iterator[Finding]:
     """The base, decision and alternatives that cannot be computed; what only follows from the base is not repeated."""
     record, sides = frame.record, frame.context.sides
     base = sides["base"].problem
+    if not record.base and any(problem.field == "base" for problem in record.problems):
+        return
     if not record.base:
         # Only sides without a base of their own miss it, and only where a claim asks for one.
         if any(claim.verdict == "error" and base in claim.message for claim in claims):
@@ -60,7 +64,7 @@ def _broken_sides(frame: Frame, claims: list[ClaimResult]) -> Iterator[Finding]:
             yield Finding("broken-base", "error", record.path, place.line, place.column, base)
         sides = {name: side for name, side in sides.items() if side.problem != base}
     for name, side in sides.items():
-        if not side.problem or (name != "base" and side.problem == base):
+        if side.problem in ("", MISSHAPEN) or (name != "base" and side.problem == base):
             continue
         place = record.place(*((name,) if name in ("base", "decision") else ("alternatives", name)))
         yield Finding("broken-base", "error", record.path, place.line, place.column, f"{name}: {side.problem}")
@@ -69,7 +73,9 @@ def _broken_sides(frame: Frame, claims: list[ClaimResult]) -> Iterator[Finding]:
 def _unrendered(frame: Frame) -> Iterator[Finding]:
     for item in frame.document.unrendered:
         message = f"[{item.text}][{item.label}] {UNRENDERED[item.reason]}, so it is no link"
-        remedy = "Give the path a name under claims:" if item.reason == "brackets" else "Write [text][label] in the prose"
+        remedy = (
+            "Give the path a name under claims:" if item.reason == "brackets" else "Write [text][label] in the prose"
+        )
         yield Finding("claim-not-rendered", "error", frame.record.path, item.line, item.column, message, remedy)
 
 

@@ -130,7 +130,7 @@ class Graph:
                         0,
                         0,
                         f"number {number} is also that of {others}",
-                        f"give one of them another number: archwright adr renumber {os.path.basename(record.path)}",
+                        "give one of them another number: rename the file, and mend the links to it",
                     )
 
     def _unresolved(self) -> Iterable[LinkIssue]:
