@@ -24,6 +24,9 @@ METRICS = ("parameters", "weights", "kv_cache", "inference_memory", "decode_flop
 SHOWN_ON = "h100-sxm"
 """The device whose decode bound is shown, where the model fits it."""
 BAR = 35
+"""Columns of the longest bar."""
+MOST_KINDS = 4
+"""Kinds of attention that the title names."""
 NAMES = (
     ("feed-forward", ("feed_forward",)),
     ("experts", ("experts", "router")),
@@ -119,7 +122,7 @@ def _screen(
     heading = f"Context, {', '.join(types)}, batch {batch}"
     rows = [
         [heading, *(f"{c:,}" for c in columns)],
-        *(_row(name, [r.quantity for r in at[name]]) for name in at),
+        *(_row(name, [r.quantity for r in at[name]], _unit_of_work(own)) for name in at),
         [f"fits, {_usable(config, own)} of memory", *(_fits(found) for found in fitting)],
     ]
     lines += _table(rows, width)
@@ -139,12 +142,17 @@ def _only(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in own.items() if k in metrics.get(name).settings}
 
 
-def _row(name: str, quantities: list[Quantity]) -> list[str]:
+def _unit_of_work(own: Mapping[str, Any]) -> str:
+    """What decoding is counted by: a token, or a step that gives every sequence of the batch one."""
+    return "token" if str(own.get("batch", 1)) == "1" else "step"
+
+
+def _row(name: str, quantities: list[Quantity], work: str) -> list[str]:
     """A metric at every context. FLOP share the unit of the first, which its name then carries."""
     if name != "decode_flops":
         return [metrics.get(name).label, *map(str, quantities)]
     unit = quantities[0].best_unit()
-    return [f"decode, {unit} a token", *(q.in_unit(unit).removesuffix(f" {unit}") for q in quantities)]
+    return [f"decode, {unit} a {work}", *(q.in_unit(unit).removesuffix(f" {unit}") for q in quantities)]
 
 
 def _title(config: ArchitectureConfig) -> str:
@@ -161,7 +169,9 @@ def _title(config: ArchitectureConfig) -> str:
     for layer, numbers in config.groups:
         kinds.setdefault(_kind(layer.attention), []).extend(numbers)
     if len(kinds) > 1 or "full" not in kinds:
-        text += " · attention " + ", ".join(f"{kind} in {_layers(numbers)}" for kind, numbers in kinds.items())
+        shown = [f"{kind} in {_layers(numbers)}" for kind, numbers in list(kinds.items())[:MOST_KINDS]]
+        more = [f"{len(kinds) - MOST_KINDS} more kinds"] if len(kinds) > MOST_KINDS else []
+        text += " · attention: " + " · ".join(shown + more)
     return text
 
 
@@ -174,7 +184,9 @@ def _kind(spec: AttentionSpec) -> str:
 
 def _layers(numbers: Sequence[int]) -> str:
     text = as_ranges(sorted(numbers))
-    return f"layers {text}" if len(text) <= 24 else f"{len(numbers)} layers"
+    if len(text) > 24:
+        return f"{len(numbers)} layers"
+    return f"layer {text}" if len(numbers) == 1 else f"layers {text}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -253,7 +265,8 @@ def _bound_line(config: ArchitectureConfig, own: Mapping[str, Any], bound: Resul
     article = "an" if device.name[0] in "AHLMR" else "a"
     notes = bound.quantity.notes
     tail = f"; {notes[1]}" if len(notes) > 1 and "do not fit" in notes[1] else ""
-    return f"Decode bound on {article} {device.name} at {shown_at:,}: {bound.quantity} a token ({notes[0]}){tail}."
+    each = f"{bound.quantity} a {_unit_of_work(own)}"
+    return f"Decode bound on {article} {device.name} at {shown_at:,}: {each} ({notes[0]}){tail}."
 
 
 def _largest() -> Device:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NOTHING, InvalidValue, Problem, did_you_mean
+from ..errors import NOTHING, InvalidValue, Problem, UnknownName, did_you_mean
 from .dtypes import DTYPES, dtype
 from .tally import PART_NAMES
 
@@ -190,7 +190,7 @@ def _where(value: Any, config: ArchitectureConfig) -> frozenset[int]:
         selector = text[7:-1] if text.startswith("layers[") and text.endswith("]") else text
     try:
         return frozenset(indices(selector, config.n_layers, config.layers, allow_none=True))
-    except InvalidValue as error:
+    except (InvalidValue, UnknownName) as error:
         raise Rejected(error.problems[0].rule, error.problems[0].remedy) from None
 
 

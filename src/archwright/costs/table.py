@@ -69,7 +69,7 @@ def shown(quantity: Quantity) -> str:
     >>> shown(Quantity(38 * 10**24, "FLOP")), shown(Quantity(2**30, "B"))
     ('3.80e25 FLOP', '1.00 GiB')
     """
-    if quantity.unit == "B" or abs(quantity.value) < HUGE:
+    if quantity.unit == "B" or abs(Fraction(quantity.value)) < HUGE:
         return str(quantity)
     exponent = len(str(abs(int(quantity.value)))) - 1
     mantissa = to_fixed(Fraction(quantity.value) / 10**exponent, 2)
@@ -88,7 +88,7 @@ def shared(quantities: Sequence[Quantity]) -> list[str]:
     ['4.00 GiB', '0.50 GiB', '1.00 KiB']
     """
     first = quantities[0]
-    if first.unit != "B" and any(abs(q.value) >= HUGE for q in quantities):
+    if first.unit != "B" and any(abs(Fraction(q.value)) >= HUGE for q in quantities):
         return [shown(q) for q in quantities]
     if first.unit in PLAIN_UNITS and all(Fraction(q.value).denominator == 1 for q in quantities):
         return [str(q) for q in quantities]

@@ -258,4 +258,5 @@ def _how_attention(
 ) -> str:
     text = spelled(a, context, phase, flops_convention, where, SCORES)
     times = " x 3 (forward and backward)" if phase == "train" else ""
-    return f"({text}){times} x {batch:,} sequences" if batch > 1 or times else text
+    times += f" x {batch:,} sequences" if batch > 1 else ""
+    return f"({text}){times}" if times else text

@@ -115,7 +115,10 @@ def device(name: object) -> Device:
     found = devices.find(name) if isinstance(name, str) else None
     if found is None:
         known = names()
+        begun = [k for k in known if isinstance(name, str) and name and k.startswith(name.lower())]
         hint = did_you_mean(name, known) if isinstance(name, str) else ""
+        if begun:
+            hint = f"Did you mean {' or '.join(begun)}?"
         listed = f"Known: {', '.join(known)}"
         remedy = f"{hint} {listed}" if hint.startswith("Did") else listed
         raise InvalidValue(Problem("device", name, "is not a known accelerator", remedy))
