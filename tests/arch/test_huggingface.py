@@ -8,7 +8,6 @@ import json
 import pytest
 
 import archwright as aw
-from archwright.arch.huggingface import model_types
 from archwright.errors import ArchwrightError, InvalidValue, NotSupported, UnknownName
 
 SMALL = {
@@ -293,9 +292,22 @@ def test_quantised_weights_are_noted_and_change_no_count(quantization, dtype, pa
         assert part in config.source.notes[0]
 
 
-def test_a_multimodal_wrapper_names_its_language_model():
-    text = refusal({"model_type": "llava", "text_config": small(), "vision_config": {}}, NotSupported)
-    assert "multimodal" in text and "The model in text_config (llama) can be imported on its own" in text
+def wrapped(**inner):
+    return {"model_type": "llava", "text_config": small(**inner), "vision_config": {"hidden_size": 8}}
+
+
+def test_of_a_multimodal_config_the_language_model_is_read_and_said_so():
+    config = aw.load(wrapped())
+    assert config == aw.load(small())
+    assert config.source.notes == ("this is the language model of llava alone (text_config, llama): vision left out",)
+    assert config.estimate_params() != aw.load(wrapped(tie_word_embeddings=True)).estimate_params()
+    text = refusal({**wrapped(tie_word_embeddings=True), "tie_word_embeddings": False}, InvalidValue)
+    assert "text_config.tie_word_embeddings (true)" in text
+    text = refusal(wrapped(hidden_size="256"), InvalidValue)
+    assert "text_config.hidden_size is '256'" in text
+    text = refusal(wrapped(model_type="absent"), NotSupported)
+    assert "multimodal wrapper" in text and "text_config" in text and "on its own" in text
+    assert "cross-attention" in refusal({"model_type": "mllama", "text_config": small()}, NotSupported)
 
 
 def test_imported_models_survive_every_way_out():
@@ -310,12 +322,12 @@ def test_imported_models_survive_every_way_out():
 
 def truth_rows(shared):
     with open(shared / "data" / "truth.csv", newline="") as file:
-        return [row for row in csv.DictReader(file) if row["model_type"] in model_types()]
+        return list(csv.DictReader(file))
 
 
 def test_every_published_config_is_exact(shared):
     rows = truth_rows(shared)
-    assert len(rows) >= 29
+    assert len(rows) == 78
     wrong = {}
     for row in rows:
         config = aw.load(shared / "data" / "configs" / f"{row['slug']}.json")
@@ -352,6 +364,9 @@ def test_every_config_out_of_scope_is_refused_with_its_reason(shared):
     for row in rows:
         text = refusal(shared / "data" / "out_of_scope" / f"{row['slug']}.json", NotSupported)
         assert f"'{row['model_type']}'" in text
+        stated = row["reason"].lower().replace("-", " ")
+        words = ("remote code", "encoder", "cross attention", "linear attention", "mamba", "sparse attention")
+        assert any(word in stated and word in text.lower().replace("-", " ") for word in words), (row, text)
 
 
 def field_case(shared, name):
@@ -369,8 +384,51 @@ def test_field_case_three_spellings(shared):
 def test_field_case_heads_wrapper_window(shared):
     old = aw.load(field_case(shared, "fc-05-null-and-missing-heads") / "no-kv-heads.json")
     assert (int(old.estimate_params()), 2 * kv_elements(old)) == (1_824_000, 2048)
-    text = refusal(field_case(shared, "fc-07-nested-text-config-tying") / "config.json")
-    assert "text_config" in text
+    whole = aw.load(field_case(shared, "fc-07-nested-text-config-tying") / "config.json")
+    assert whole.estimate_params() == 2_204_928
+    assert "language model of mistral3 alone" in whole.source.notes[0]
     inner = aw.load(field_case(shared, "fc-07-nested-text-config-tying") / "text-only.json")
     assert inner.estimate_params() == 2_204_928
     assert windows(aw.load(field_case(shared, "fc-11-window-off-by-one") / "config.json")) == [3]
+
+
+@pytest.mark.parametrize(
+    ("case", "parameters", "kv_bytes"),
+    [
+        ("fc-01-kv-head-dim/config.json", 2_617_856, 3072),
+        ("fc-02-moe-expert-parallel/config.json", 7_136_512, None),
+        ("fc-04-mxfp4-weights/config.json", 1_216_160, None),
+        ("fc-05-null-and-missing-heads/head-dim-null.json", 3_988_736, 512),
+        ("fc-06-qwen3-window-gates/not-enabled.json", 2_874_112, 2048),
+        ("fc-06-qwen3-window-gates/enabled-small.json", 2_874_112, 2048),
+        ("fc-08-exaone-pattern-string/config.json", 1_246_336, 2048),
+        ("fc-10-interleaved-moe-offset/config.json", 996_480, None),
+        ("fc-10-interleaved-moe-offset/mlp-only.json", 1_210_112, None),
+        ("fc-20-name-6b-is-7b/config.json", 7_064_213_504, None),
+    ],
+)
+def test_field_case_counts(shared, case, parameters, kv_bytes):
+    config = aw.load(shared / "data" / "field-cases" / case)
+    assert config.estimate_params() == parameters
+    assert kv_bytes in (None, 2 * kv_elements(config))
+
+
+def test_field_case_windows_and_experts(shared):
+    for name in ("not-enabled", "enabled-small"):
+        config = aw.load(field_case(shared, "fc-06-qwen3-window-gates") / f"{name}.json")
+        assert windows(config) == [None] * 4
+        assert "no effect" in config.source.notes[0]
+    exaone = aw.load(field_case(shared, "fc-08-exaone-pattern-string") / "config.json")
+    assert windows(exaone) == [63, 63, 63, None] * 2
+    assert 2 * kv_elements(exaone, 1024) == 622_592
+    for name in ("config", "mlp-only"):
+        config = aw.load(field_case(shared, "fc-10-interleaved-moe-offset") / f"{name}.json")
+        assert [i for i, layer in enumerate(config.layers) if layer.feed_forward.type == "moe"] == [1]
+    experts = (
+        aw.load(field_case(shared, "fc-02-moe-expert-parallel") / "config.json").estimate_params().parts["experts"]
+    )
+    assert experts == 6_291_456
+    published = aw.load(field_case(shared, "fc-04-mxfp4-weights") / "config.json")
+    quantised = [(n, w) for n, w in published.weights() if w.part not in published.source.kept_parts]
+    elements = sum(n * w.parameters for n, w in quantised if w.role == "matrix")
+    assert (published.source.weights_dtype, elements) == ("mxfp4", 786_432)

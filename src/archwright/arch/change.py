@@ -59,8 +59,6 @@ def retyped(name: str, old: Any, new: Any) -> Any:
 
 def changed(config: ArchitectureConfig, changes: Mapping[str, Any]) -> ArchitectureConfig:
     """The architecture with changes applied in order; all problems at once."""
-    from .config import Source
-
     fields = config.authored()
     problems: list[Problem] = []
     for text, value in changes.items():
@@ -70,10 +68,8 @@ def changed(config: ArchitectureConfig, changes: Mapping[str, Any]) -> Architect
             problems.extend(error.problems)
     if problems:
         raise InvalidValue(problems)
-    source = config.source
-    fresh = Source(source.name, source.path, source.requirements, source.notes, source.weights_dtype, source.ignored)
     given = {k: v for k, v in fields.items() if v is not None}
-    return type(config).from_fields(given, source=fresh)
+    return type(config).from_fields(given, source=config.source)
 
 
 def apply(fields: dict[str, Any], config: ArchitectureConfig, text: str, value: Any) -> None:

@@ -34,6 +34,8 @@ class Source:
     weights_dtype: str | None = None
     ignored: tuple[str, ...] = ()
     """Keys of a published config that cannot change the model."""
+    kept_parts: tuple[str, ...] = ()
+    """Parts whose published weights are not of `weights_dtype`."""
 
 
 class ParameterCount(int):

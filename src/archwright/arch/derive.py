@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import NOTHING, InvalidValue, Problem, did_you_mean
 from .attention import AttentionSpec, attention_types
 from .canonical import canonical_attention, canonical_feed_forward, sharing_problems
-from .feed_forward import FeedForwardSpec, feed_forward_types
 from .ends import Embedding, Head
+from .feed_forward import FeedForwardSpec, feed_forward_types
 from .fields import FIELDS, flat_problems, known_names
 from .layer import Layer, placed
 from .norm import LayerNorm, NormSpec, RMSNorm

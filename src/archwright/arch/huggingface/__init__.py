@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...errors import NOTHING, InvalidValue, NotSupported, Problem, UnknownName, Unreadable, nearest
+from ...errors import (
+    NOTHING,
+    ArchwrightError,
+    InvalidValue,
+    NotSupported,
+    Problem,
+    UnknownName,
+    Unreadable,
+    nearest,
+)
 from ..config import ArchitectureConfig, Source
 from .families import MODULES, family
 from .keys import Keys
 from .parts import tidy
+from .wrapper import INNER, TextPart, inner_key, text_part
 
 if TYPE_CHECKING:
     from ..files import Document
@@ -33,6 +44,20 @@ def import_config(document: Document) -> ArchitectureConfig:
     if not isinstance(data, Mapping):
         raise Unreadable(Problem("config.json", NOTHING, "is not a map of keys").at(document.where(())))
     kind = _model_type(document)
+    if kind is not None:
+        return _import(document, kind, ())
+    key = inner_key(data) or INNER[0]
+    part, note = text_part(document, key)
+    try:
+        made = _import(part, part.data["model_type"], (note,))
+    except ArchwrightError as error:
+        raise type(error)([replace(p, field=f"{key}.{p.field}") for p in error.problems]) from None
+    return made
+
+
+def _import(document: Document | TextPart, kind: str, notes: tuple[str, ...]) -> ArchitectureConfig:
+    """The architecture of a map that is one causal language model."""
+    data = document.data
     keys = Keys(data, family(kind), document.where)
     _check_class(keys)
     fields = _fields(keys)
@@ -44,15 +69,17 @@ def import_config(document: Document) -> ArchitectureConfig:
         raise InvalidValue(problems.values()) from None
     from .quantization import read_quantization
 
-    dtype = read_quantization(keys)
+    dtype, kept = read_quantization(keys)
     name = data.get("_name_or_path")
-    source = Source(
-        name=_short(name) if isinstance(name, str) else "",
-        notes=tuple(keys.notes),
-        weights_dtype=dtype,
-        ignored=tuple(keys.ignored),
+    return made.sourced(
+        Source(
+            name=_short(name) if isinstance(name, str) else "",
+            notes=(*notes, *keys.notes),
+            weights_dtype=dtype,
+            ignored=tuple(keys.ignored),
+            kept_parts=kept,
+        )
     )
-    return made.sourced(source)
 
 
 def _fields(keys: Keys) -> dict[str, Any]:
@@ -67,13 +94,15 @@ def _short(name: str) -> str:
     return name.rstrip("/").rpartition("/")[2]
 
 
-def _model_type(document: Document) -> str:
-    """The model type, if it can be imported."""
-    from .unsupported import parts_of_wrapper, reason
+def _model_type(document: Document) -> str | None:
+    """The model type, if it can be imported; None where a language model is within that may be."""
+    from .unsupported import reason
 
     data = document.data
     kind = data.get("model_type")
     if kind is None:
+        if inner_key(data):
+            return None
         hint = _from_class(data.get("architectures"))
         remedy = f"Add model_type: {hint}" if hint else f"Add it; known: {', '.join(model_types())}"
         raise InvalidValue(Problem("model_type", NOTHING, "is missing", remedy).at(document.where(())))
@@ -83,22 +112,13 @@ def _model_type(document: Document) -> str:
     why = reason(kind)
     if why:
         raise NotSupported(Problem("model_type", kind, *why).at(where))
-    inner = parts_of_wrapper(data)
-    if inner:
-        raise NotSupported(Problem("model_type", kind, *_wrapper(data, inner)).at(where))
+    if inner_key(data):
+        return None
     if kind in MODULES:
         return kind
     hint = nearest(kind, MODULES)
-    listed = f"Known: {', '.join(model_types())}"
-    remedy = f"Did you mean {hint}? {listed}" if hint else listed
+    remedy = f"Did you mean {hint}?" if hint else f"Known: {', '.join(model_types())}"
     raise UnknownName(Problem("model_type", kind, "is not a model type that is known here", remedy).at(where))
-
-
-def _wrapper(data: Mapping[str, Any], inner: str) -> tuple[str, str]:
-    kind = data[inner].get("model_type")
-    named = f" ({kind})" if isinstance(kind, str) else ""
-    rule = f"is a multimodal wrapper: its language model is in {inner}, and the whole is not imported"
-    return rule, f"The model in {inner}{named} can be imported on its own: save it as a config.json"
 
 
 def _from_class(architectures: Any) -> str | None:

@@ -129,8 +129,8 @@ def _shared(entries: list[dict[str, Any]]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in entries[0].items():
         if name not in _PARTS:
-            if all(e.get(name, entries) == value for e in entries):
-                flat[name] = value
+            whole = [e for e in entries if e.get("attention", {}).get("type") != "sliding"]
+            flat[name] = (whole or entries)[0].get(name)  # where layers differ, the global ones speak for the model
             continue
         bodies = [e.get(name, {}) for e in entries]
         same = {k: v for k, v in value.items() if all(b.get(k, entries) == v for b in bodies)}
@@ -155,7 +155,7 @@ def _beyond(entry: dict[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
             value = {k: v for k, v in value.items() if k not in (shared or {})}
             if value and value != FULL:
                 own[name] = value
-        elif value is not None and name not in flat:
+        elif value != shared:
             own[name] = value
     return own
 

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from .keys import QUANTIZATION_KEYS, Keys
 
+PLAIN = ("embedding", "head")
+"""Parts that no method quantises unless it says so."""
+_MODULES = {
+    "self_attn": ("attention.qkv", "attention.output"),
+    "attn": ("attention.qkv", "attention.output"),
+    "mlp.router": ("router",),
+    "mlp.gate": ("router",),
+    "block_sparse_moe.gate": ("router",),
+    "gate": ("router",),
+    "embed_tokens": ("embedding",),
+    "lm_head": ("head",),
+    "mlp": ("feed_forward", "experts", "router"),
+    "mlp.shared_experts": ("feed_forward",),
+    "mlp.shared_expert": ("feed_forward",),
+    "mlp.shared_expert_gate": ("router",),
+}
+"""Names of published modules and our parts."""
 
-def read_quantization(keys: Keys) -> str | None:
-    """The type of the weights as published, where it is clear; notes say it with what is left out.
 
-    The architecture is the same with and without: counts stay those of the plain model.
+def read_quantization(keys: Keys) -> tuple[str | None, tuple[str, ...]]:
+    """The type of the weights as published, where it is clear, and the parts that keep another.
+
+    Notes say it in words. The architecture is the same with and without: counts stay those of the plain model.
+    Biases and norms are never quantised.
     """
     for name in QUANTIZATION_KEYS:
         data = keys.data.get(name)
@@ -20,11 +40,34 @@ def read_quantization(keys: Keys) -> str | None:
             method = data.get("quant_method", data.get("quantization_method"))
             method = method if isinstance(method, str) else name
             said = f"as {dtype}" if dtype else "in a form that has no type here"
-            kept = left_out(data)
+            left = left_out(data)
             note = f"{name}: the weights are published {said} ({method})"
-            keys.note(note + (f", without {kept}" if kept else ""))
-            return dtype
-    return None
+            keys.note(note + (f", without {left}" if left else ""))
+            return dtype, kept_parts(data) if dtype else ()
+    return None, ()
+
+
+def kept_parts(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Our parts that keep their type in all layers.
+
+    >>> kept_parts({"quant_method": "mxfp4"})
+    ('attention.qkv', 'attention.output', 'feed_forward', 'router', 'embedding', 'head')
+    """
+    if data.get("quant_method") == "mxfp4":  # the method is for experts alone
+        return ("attention.qkv", "attention.output", "feed_forward", "router", *PLAIN)
+    found = dict.fromkeys(PLAIN)
+    for name in _listed(data):
+        plain = re.sub(r"^(re:)?\^?(\.\*)?(model\\?\.)?(layers\\?\.(\*|\.\*|\\d\+)\\?\.)?|\$$|\\", "", name)
+        found |= dict.fromkeys(_MODULES.get(plain, ()))
+    return tuple(found)
+
+
+def _listed(data: Mapping[str, Any]) -> list[str]:
+    for name in ("modules_to_not_convert", "ignore", "ignored_layers", "llm_int8_skip_modules"):
+        parts = data.get(name)
+        if isinstance(parts, list) and parts:
+            return [str(p) for p in parts]
+    return []
 
 
 def weights_dtype(data: Mapping[str, Any]) -> str | None:
@@ -72,10 +115,7 @@ def _compressed(data: Mapping[str, Any]) -> str | None:
 
 
 def left_out(data: Mapping[str, Any]) -> str:
-    """The parts that keep their type, in a few words."""
-    for name in ("modules_to_not_convert", "ignore", "ignored_layers", "llm_int8_skip_modules"):
-        parts = data.get(name)
-        if isinstance(parts, list) and parts:
-            shown = ", ".join(str(p) for p in parts[:4])
-            return shown if len(parts) <= 4 else f"{shown} and {len(parts) - 4} more"
-    return ""
+    """The modules that keep their type, in a few words."""
+    parts = _listed(data)
+    shown = ", ".join(parts[:4])
+    return shown if len(parts) <= 4 else f"{shown} and {len(parts) - 4} more"

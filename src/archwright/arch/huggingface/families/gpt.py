@@ -78,11 +78,12 @@ def _attention_layers(keys: Keys) -> list[str] | None:
     stated = keys["attention_types"] if keys["attention_types"] is not None else [[["global", "local"], 12]]
     found: list[str] = []
     for item in stated:
-        good = isinstance(item, list) and len(item) == 2 and isinstance(item[0], list) and isinstance(item[1], int)
-        if not good or not 0 <= item[1] <= 10_000 or set(item[0]) - {"global", "local"}:
+        kinds, times = item if isinstance(item, list) and len(item) == 2 else (None, None)
+        names = isinstance(kinds, list) and all(kind in ("global", "local") for kind in kinds)
+        if not names or not isinstance(kinds, list) or not isinstance(times, int) or not 0 <= times <= 10_000:
             keys.refuse(("attention_types",), "must hold lists of global and local, each with how often")
             return None
-        found += item[0] * item[1]
+        found += kinds * times
     if keys["attention_layers"] is not None and keys["attention_layers"] != found:
         keys.contradiction(("attention_layers",), ("attention_types",))
     return found

@@ -1,4 +1,4 @@
-"""hunyuan_v1_dense, hunyuan_v1_moe, ernie4_5_moe: norms after rotation, a stretched base, experts in a range of layers."""
+"""hunyuan_v1_dense, hunyuan_v1_moe, ernie4_5_moe: norms after rotation, experts in a range of layers."""
 
 from __future__ import annotations
 

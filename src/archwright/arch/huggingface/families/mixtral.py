@@ -111,7 +111,7 @@ def minimax_m2(keys: Keys) -> dict[str, Any]:
 
 
 def gpt_oss(keys: Keys) -> dict[str, Any]:
-    """Sinks, windows on every other layer, biases on everything, clamped experts; YaRN where nothing is said of rope."""
+    """Sinks, windows on every other layer, biases on everything, clamped experts; YaRN by default."""
     n_layers = max(0, keys["num_hidden_layers"])
     alternating = windows(keys, [i % 2 == 0 for i in range(n_layers)])
     if keys["swiglu_alpha"] != 1.702:

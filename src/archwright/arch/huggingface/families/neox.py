@@ -290,8 +290,6 @@ FAMILIES = {
             "offset_alibi",
             "skip_bias_add",
             "skip_bias_add_qkv",
-            "unk_token_id",
-            "attention_softmax_in_fp32",
         ),
     ),
     "mpt": Family(

@@ -1,4 +1,4 @@
-"""olmo2, olmo3, exaone4, smollm3, apertus, cohere, cohere2, glm, glm4, nemotron: other norms, layers without positions."""
+"""olmo2, olmo3, exaone4, smollm3, apertus, cohere, cohere2, glm, glm4, nemotron: norms placed otherwise."""
 
 from __future__ import annotations
 
