@@ -71,7 +71,7 @@ def _run(words: list[str]) -> int:
         sys.stdout.flush()
         return code
     except ArchwrightError as error:
-        return report(error, as_json=bool(getattr(args, "json", False)))
+        return report(error, as_json=getattr(args, "json", False) or getattr(args, "format", "") == "json")
 
 
 def overview() -> str:
@@ -88,6 +88,7 @@ def overview() -> str:
             "",
             "An architecture is a YAML file, a config.json, a folder with one, or a preset.",
             "Options of a command: archwright COMMAND --help",
+            "Completion: archwright --print-completion bash (or zsh, fish)",
             "Exit codes: 0 all holds, 1 findings, 2 usage, 3 could not check, 130 interrupted",
             "",
             "Next: archwright estimate llama-3.1-8b",

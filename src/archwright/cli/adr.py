@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import add_json, pairs, print_json, scalar, width
+from .common import Help, add_json, pairs, print_json, scalar, width
 
 if TYPE_CHECKING:
     from ..decisions.record import Record
@@ -25,7 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=type(parser))
 
     def command(name: str, text: str, run: Run, json: bool = False) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", allow_abbrev=False)
+        said = text[:1].upper() + text[1:] + "."
+        sub = commands.add_parser(name, help=text, description=said, formatter_class=Help, allow_abbrev=False)
         sub.add_argument("--dir", metavar="FOLDER", help="the folder of the records (docs/decisions)")
         if json:
             add_json(sub)
@@ -33,8 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         return sub
 
     sub = command("new", "write a new record, half filled in", run_new, json=True)
-    sub.add_argument("title", nargs="?", help="what is decided, in a few words")
-    sub.add_argument("--base", help="the architecture that is changed (the project's architecture.yaml)")
+    sub.add_argument("title", nargs="?", metavar="TITLE", help="what is decided, in a few words")
+    sub.add_argument("--base", metavar="X", help="the architecture that is changed (the project's architecture.yaml)")
     sub.add_argument(
         "--change", action="append", default=[], metavar="FIELD=VALUE", help="a field that is decided; repeatable"
     )
@@ -48,30 +49,34 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all figures: context=32768"
     )
-    sub.add_argument("--author", action="append", default=[], help="who decides; repeatable (git's user.name)")
+    sub.add_argument(
+        "--author", action="append", default=[], metavar="NAME", help="who decides; repeatable (git's user.name)"
+    )
 
     sub = command(
         "import", "make a record from the plain-text form, a docstring or another dialect", run_import, json=True
     )
-    sub.add_argument("file", help="a text file, a Markdown record or a Python file")
-    sub.add_argument("--base", help="the architecture that the record speaks about")
+    sub.add_argument("file", metavar="FILE", help="a text file, a Markdown record or a Python file")
+    sub.add_argument("--base", metavar="X", help="the architecture that the record speaks about")
 
     sub = command("bind", "propose a label for each figure that is bound to nothing", run_bind, json=True)
-    sub.add_argument("record", help="number or path")
+    sub.add_argument("record", metavar="RECORD", help="number or path")
     sub.add_argument("--apply", action="store_true", help="write those with one candidate, or one that agrees")
 
     sub = command("fill", "replace [?] by figures", run_fill, json=True)
-    sub.add_argument("records", nargs="*", help="numbers or paths (all records)")
+    sub.add_argument("records", nargs="*", default=[], metavar="RECORD", help="numbers or paths (all records)")
     sub.add_argument("--wrong", action="store_true", help="also replace figures that fail, in proposed records")
 
     sub = command("table", "print a Markdown table of bound figures: metrics by alternatives", run_table)
     sub.add_argument("metrics", nargs="+", metavar="METRIC", help="metrics, one a row")
-    sub.add_argument("--record", required=True, help="number or path of the record that the table is for")
+    sub.add_argument(
+        "--record", required=True, metavar="RECORD", help="number or path of the record that the table is for"
+    )
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all figures")
 
     command("list", "all records with number, status and title", run_list, json=True)
     sub = command("show", "one record: status, links and its claims with verdicts", run_show, json=True)
-    sub.add_argument("record", help="number or path")
+    sub.add_argument("record", metavar="RECORD", help="number or path")
 
     for name, text in (
         ("accept", "make a proposed record accepted"),
@@ -79,10 +84,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("deprecate", "make an accepted record deprecated"),
     ):
         sub = command(name, text, run_status)
-        sub.add_argument("record", help="number or path")
+        sub.add_argument("record", metavar="RECORD", help="number or path")
     sub = command("supersede", "let one record take the place of another; both files say so", run_supersede)
-    sub.add_argument("record", help="number or path of the old record")
-    sub.add_argument("--by", required=True, help="number or path of the new record")
+    sub.add_argument("record", metavar="RECORD", help="number or path of the old record")
+    sub.add_argument("--by", required=True, metavar="RECORD", help="number or path of the new record")
 
 
 # Which record ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from .common import colour, width
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="a folder of records, a record, an architecture file")
+    parser.add_argument(
+        "paths", nargs="*", default=[], metavar="PATH", help="a folder of records, a record, an architecture file"
+    )
     parser.add_argument("--fix", action="store_true", help="write link definitions and binary unit prefixes")
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--coverage", action="store_true", help="show how many figures are bound")

@@ -5,26 +5,58 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 from types import ModuleType
 from typing import Any
 
-from ..errors import NOTHING, ArchwrightError, Problem, UsageError, did_you_mean
+from ..errors import NOTHING, ArchwrightError, Problem, UsageError, did_you_mean, show
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, at most 100 columns, each command or option with its words on one line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=width() - 2)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """As usual, but with room for the indent of subcommands, which argparse forgets."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors name the nearest option and the help to read; exit code 2."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As usual, but what is left over is reported by the subcommand that was chosen, which knows its options."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            chosen = self._subcommand(getattr(found, "command", None)) or self
+            chosen.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found
+
+    def _subcommand(self, name: str | None) -> argparse.ArgumentParser | None:
+        groups = (a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction))
+        return next((group[name] for group in groups if name in group), None)
+
     def error(self, message: str) -> Any:
-        hint = ""
+        """Say what is wrong with the nearest that is right, and stop with exit code 2."""
+        word, known = "", list[str]()
         if "unrecognized arguments:" in message:
-            word = message.split("unrecognized arguments:")[1].split()[0]
+            word = message.split("unrecognized arguments:")[1].split()[0].partition("=")[0]
             known = [o for action in self._actions for o in action.option_strings if o.startswith("--")]
-            hint = did_you_mean(word.partition("=")[0], known)
-            hint = " " + hint if hint.startswith("Did") else ""
+        elif found := _CHOICE.search(message):
+            word, known = found[1], [w.strip(" '") for w in found[2].split(",")]
+        hint = did_you_mean(word, known) if word.strip("-") else ""
+        hint = " " + hint if hint.startswith("Did") else ""
         print(f"{self.prog}: {message}.{hint}\nSee {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
+
+
+_CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from ([^)]*)\)")
 
 
 def parser_of(name: str, text: str, command: ModuleType) -> argparse.ArgumentParser:
@@ -32,7 +64,7 @@ def parser_of(name: str, text: str, command: ModuleType) -> argparse.ArgumentPar
     parser = Parser(
         prog=f"archwright {name}",
         description=(command.__doc__ or text).strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         allow_abbrev=False,
     )
     command.configure(parser)
@@ -106,7 +138,7 @@ def report(error: ArchwrightError, as_json: bool = False) -> int:
                             "line": p.where.line if p.where else None,
                             "column": p.where.column if p.where else None,
                             "field": p.field,
-                            "found": None if p.found is NOTHING else str(p.found),
+                            "found": _found(p.found),
                             "message": p.message,
                         }
                         for p in error.problems
@@ -123,6 +155,13 @@ def report(error: ArchwrightError, as_json: bool = False) -> int:
         count = len(error.problems)
         print(f"{count} problem{'s' * (count > 1)} in {', '.join(files)}; nothing was computed.", file=sys.stderr)
     return error.exit_code
+
+
+def _found(value: object) -> str | None:
+    """A found value as the user's file has it."""
+    if value is NOTHING:
+        return None
+    return value if isinstance(value, str) else show(value)
 
 
 def width(limit: int = 100) -> int:

@@ -13,9 +13,9 @@ from .common import ARCHITECTURE_HELP, add_json, add_settings, print_json, setti
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("architecture", help=ARCHITECTURE_HELP)
+    parser.add_argument("architecture", metavar="X", help=ARCHITECTURE_HELP)
     parser.add_argument(
-        "metrics", nargs="*", metavar="METRIC", help="metrics or fields (archwright metrics lists them)"
+        "metrics", nargs="*", default=[], metavar="METRIC", help="metrics or fields (archwright metrics lists them)"
     )
     add_settings(parser)
     parser.add_argument(

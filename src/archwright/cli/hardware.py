@@ -9,7 +9,7 @@ from .common import add_json, print_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("name", nargs="?", help="one accelerator, with the source of each figure")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one accelerator, with the source of each figure")
     add_json(parser)
     parser.set_defaults(run=run)
 

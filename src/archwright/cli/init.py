@@ -15,7 +15,7 @@ from .common import ARCHITECTURE_HELP, add_json, print_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("folder", nargs="?", default=".", help="where (the current folder)")
+    parser.add_argument("folder", nargs="?", default=".", metavar="FOLDER", help="where (the current folder)")
     parser.add_argument("--from", dest="source", metavar="X", help=ARCHITECTURE_HELP)
     add_json(parser)
     parser.set_defaults(run=run)

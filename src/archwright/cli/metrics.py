@@ -9,7 +9,7 @@ from .common import add_json, print_json, width
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("name", nargs="?", help="one metric, with its page")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one metric, with its page")
     add_json(parser)
     parser.set_defaults(run=run)
 

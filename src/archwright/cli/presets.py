@@ -23,7 +23,8 @@ def run(args: argparse.Namespace) -> int:
         if args.filter.lower() not in name:
             continue
         config = preset(name)
-        windows = {getattr(layer.attention, "window_size", None) for layer, _ in config.groups} - {None}
+        found = (getattr(layer.attention, "window_size", None) for layer, _ in config.groups)
+        windows = [window for window in found if window is not None]
         rows.append(
             {
                 "name": name,

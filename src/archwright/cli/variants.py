@@ -15,7 +15,7 @@ from .common import add_json, print_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("name", nargs="?", help="one variant alone")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one variant alone")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -43,7 +43,7 @@ def described(name: str, cls: type[Any]) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> int:
     """Print the variants."""
-    rooms = {"attention": attention_types.items(), "feed_forward": feed_forward_types.items()}
+    rooms: dict[str, Any] = {"attention": attention_types.items(), "feed_forward": feed_forward_types.items()}
     if args.name:
         known = {n: (room, c) for room, items in rooms.items() for n, c in items}
         if args.name not in known:
