@@ -25,7 +25,8 @@ def preset(name: str) -> ArchitectureConfig:
     config = ArchitectureConfig.from_fields(
         document.data["architecture"], "architecture.", document.where, ("architecture",)
     )
-    return config.sourced(Source(name=name, weights_dtype=document.data.get("weights_dtype")))
+    kept = tuple(document.data.get("kept_parts", ()))
+    return config.sourced(Source(name=name, weights_dtype=document.data.get("weights_dtype"), kept_parts=kept))
 
 
 def provenance(name: str) -> dict[str, str]:
