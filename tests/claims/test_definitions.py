@@ -131,10 +131,28 @@ def test_in_the_block_a_foreign_title_and_target_are_by_hand_and_a_lost_title_is
 
 
 LINES = st.sampled_from(
-    ["", "text", "- [4.00 GiB][kv_cache]", "# Heading", "[paper]: https://e.org", "[kv_cache]: a.yaml",
-     '[kv_cache]: a.yaml "computed: 1, holds"', "> quote", "```", "<!-- x", "    code", "| a | b |", "|---|---|",
-     "<<<<<<< HEAD", "=======", ">>>>>>> x", "---", "  ", "[weights]: b.yaml 'computed: 2, holds'"]
-)  # fmt: skip
+    [
+        "",
+        "text",
+        "- [4.00 GiB][kv_cache]",
+        "# Heading",
+        "[paper]: https://e.org",
+        "[kv_cache]: a.yaml",
+        '[kv_cache]: a.yaml "computed: 1, holds"',
+        "> quote",
+        "```",
+        "<!-- x",
+        "    code",
+        "| a | b |",
+        "|---|---|",
+        "<<<<<<< HEAD",
+        "=======",
+        ">>>>>>> x",
+        "---",
+        "  ",
+        "[weights]: b.yaml 'computed: 2, holds'",
+    ]
+)
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)

@@ -101,6 +101,8 @@ def _plainly_holds(written: Written, change: Change) -> bool:
 
 def _judge(written: Written, change: Change, target: WrittenSet, shown: str) -> Judgement:
     x = change.ratio if target.statistic == "ratio" else change.difference
+    if x is None and not change.difference:
+        x = Fraction(1)
     if x is None:
         return wrong_kind(
             written,
@@ -110,30 +112,21 @@ def _judge(written: Written, change: Change, target: WrittenSet, shown: str) -> 
             shown,
         )
     notes = _points_note(written, change)
-    hit = target.find(x)
-    if hit is not None:
-        said = f"is {shown}"
-        if (
-            not written.direction
-            and not written.sign
-            and written.unit is not None
-            and written.unit.base == "x"
-            and x != 1
-        ):
-            said = _which_is_which(change)
-        if hit.code:
-            notes += note_of(hit.code, written, right_words(written, change))
-        return Judgement("holds", said, written.source, shown, notes=notes)
-    right = right_words(written, change)
     less = says_less(written, change.a.unit, change.better)
     moved = change.difference
-    if isinstance(less, bool) and written.hedge not in ("at most", "under"):
-        if not moved:
-            return Judgement("fails", f"is {shown}, not {written.source}", "unchanged", shown, notes=notes)
-        if (moved < 0) != less:
-            truth, said = _opposites(written, change, less)
-            return Judgement("fails", f"is {shown}: it is {truth}, not {said}", right, shown, notes=notes)
-    return Judgement("fails", f"is {shown}, not {written.source}", right, shown, notes=notes)
+    if isinstance(less, bool) and moved and (moved < 0) != less and written.hedge not in ("at most", "under"):
+        truth, said = _opposites(written, change, less)
+        message = f"is {shown}: it is {truth}, not {said}"
+        return Judgement("fails", message, right_words(written, change), shown, notes=notes)
+    hit = target.find(x)
+    if hit is None:
+        return Judgement("fails", f"is {shown}, not {written.source}", right_words(written, change), shown, notes=notes)
+    message = f"is {shown}"
+    if less is None and written.unit is not None and written.unit.base == "x" and moved:
+        message = _which_is_which(change)
+    if hit.code:
+        notes += note_of(hit.code, written, right_words(written, change))
+    return Judgement("holds", message, written.source, shown, notes=notes)
 
 
 def _opposites(written: Written, change: Change, less: bool) -> tuple[str, str]:
@@ -179,7 +172,9 @@ def _are_operands(written: Written, change: Change) -> bool:
 
 def _judge_of(written: Written, change: Change, shown: str) -> Judgement:
     """`8 of 32`: the part is the second value and the whole the first (or the other way round)."""
-    right = f"{show(change.b)} of {show(change.a)}"
+    part, unit, whole = *show(change.b).partition(" ")[::2], show(change.a)
+    counts = change.a.unit in NOUNS and whole.partition(" ")[2] == unit
+    right = f"{part} of {whole}" if counts else best_words(change)
     sets = []
     for figure in (written.figure, written.second):
         single = written_set(replace(written, kind="amount", figure=figure, second=None), change.a.unit)
@@ -305,8 +300,8 @@ def _difference_words(written: Written | None, change: Change) -> str:
 
 
 def _say(written: Written, number: str, word: str, less: bool = False) -> str:
-    """The source with another figure, and the direction word or sign that is true."""
-    text = replaced(replace(written, sign=0), number)
+    """The source with another figure, and the direction word or sign that is true; no longer called exact."""
+    text = replaced(replace(written, sign=0, hedge=written.hedge if written.hedge == "about" else ""), number)
     if written.direction_word:
         return text.replace(written.direction_word, word) if word else text
     if written.sign:

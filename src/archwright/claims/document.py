@@ -306,7 +306,8 @@ def _why_unrendered(document: Document, text: str, match: re.Match[str]) -> str:
     for start, end in document.skipped:
         if start <= at < end:
             return "html" if text[start:end].lstrip().startswith("<") else "code"
-    begin = max(text.rfind("\n\n", 0, at) + 2, document.body_start)
+    blank = text.rfind("\n\n", document.body_start, at)
+    begin = blank + 2 if blank >= 0 else document.body_start
     finish = text.find("\n\n", at)
     paragraph = text[begin : finish if finish >= 0 else len(text)]
     for span in _CODE_SPAN.finditer(paragraph):

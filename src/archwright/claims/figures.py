@@ -185,7 +185,8 @@ def _family(said: str) -> str:
 
 
 def _sentence(text: str, start: int, end: int) -> str:
-    begin = max(text.rfind("\n\n", 0, start) + 2, 0)
+    blank = text.rfind("\n\n", 0, start)
+    begin = blank + 2 if blank >= 0 else 0
     for stop in _SENTENCE_END.finditer(text, begin, start):
         begin = stop.end()
     stop_after = _SENTENCE_END.search(text, end)

@@ -129,6 +129,8 @@ def read_value(text: str) -> Value:
     >>> [read_value(t) for t in ("32768", "32Ki", "100_000", "0.9", "true", "fp8", "32K", "layers[0-15]")]
     [32768, 32768, 100000, 0.9, True, 'fp8', '32K', 'layers[0-15]']
     """
+    if len(text) > 100:
+        return text  # no number that means anything, and Python refuses to read one of thousands of digits
     if _INT.match(text):
         return int(text)
     binary = _BINARY.match(text)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from ..units import Quantity, significant, to_fixed
 from .texts import Figure, Written
-from .vocabulary import DIRECTIONS, OPPOSITE, UNITS, Unit
+from .vocabulary import DIRECTIONS, NOUNS, OPPOSITE, UNITS, Unit
 
 _DECIMAL_PREFIX = re.compile(r"(?<![A-Za-z])([kKMGTP])B(?![A-Za-z])")
 
@@ -51,8 +52,23 @@ def show_like(written: Written, quantity: Quantity) -> str:
         return f"{base} ({decimal})" if quantity.value >= 1000 else base
     number = base.split(" ")[0].replace(",", "")
     if written.figure is not None and Fraction(number) == written.figure.number:
-        return _in_author_unit(written, quantity) or base
+        return _finer(written, quantity) or base
     return base
+
+
+def _finer(written: Written, quantity: Quantity) -> str | None:
+    """The quantity with enough digits to differ from the figure that was written; None where it is that figure."""
+    amount = _author_amount(written, quantity)
+    figure = written.figure
+    if amount is None or figure is None or amount == figure.number:
+        return None
+    for digits in range(3, 9):
+        number = significant(amount, digits)
+        if Fraction(number.replace(",", "")) != figure.number:
+            return replaced(replace(written, hedge=""), number)
+    if Fraction(quantity.value).denominator == 1:
+        return f"{int(quantity.value):,} {quantity.unit}".rstrip()
+    return None
 
 
 def _decimal_unit(size: Fraction) -> str:
@@ -90,30 +106,36 @@ def amount_like(figure: Figure, amount: Fraction) -> str:
 
 def _in_author_unit(written: Written, quantity: Quantity) -> str | None:
     """The quantity in the written unit, suffix and precision; None where the kinds differ or the unit is far off."""
-    figure, unit = written.figure, written.unit
+    figure, amount = written.figure, _author_amount(written, quantity)
+    if figure is None or amount is None:
+        return None
+    scaled = figure.suffix or (written.unit is not None and written.unit.factor != 1)
+    if scaled and amount and not figure.scientific and not Fraction(1, 10) <= abs(amount) < 10**5:
+        return None
+    number = amount_like(figure, amount)
+    plain = number.replace(",", "")
+    if written.hedge and written.hedge != "about" and Fraction(plain) != amount:
+        # beside a bound, and for an exact figure, the author's precision would hide the difference
+        return _finer(written, quantity)
+    return replaced(written, number)
+
+
+def _author_amount(written: Written, quantity: Quantity) -> Fraction | None:
+    """How many of the written unit and suffix a quantity is; None where they are of different kinds."""
+    figure, unit, base = written.figure, written.unit, quantity.unit
     if figure is None:
         return None
-    base = quantity.unit
     value = Fraction(quantity.value)
-    if unit is not None and (unit.base == base or {unit.base, base} == {"tokens", "keys"}):
+    if unit is None:
+        if base not in ("params", "elements", "tokens", "keys", ""):
+            return None
+    elif unit.base == base or {unit.base, base} == {"tokens", "keys"}:
         value /= unit.factor
-    elif (
-        unit is None
-        and (base not in ("params", "elements", "tokens", "keys", "") or (figure.suffix == "B" and base == "B"))
-    ) or (unit is not None and not (base == "" and unit.base not in ("pp", "% relative"))):
-        return None
-    elif unit is not None and unit.base == "%":
+    elif base == "" and unit.base == "%":
         value *= 100
-    value /= 1024 if figure.suffix in ("K", "k") and value % 1024 == 0 else figure.multiplier
-    if (
-        not figure.scientific
-        and value
-        and not Fraction(1, 10) <= abs(value) < 10**5
-        and (figure.suffix or (unit and unit.factor != 1))
-    ):
+    elif base != "" or (unit.base != "x" and unit.base not in NOUNS):
         return None
-    number = amount_like(figure, value)
-    return replaced(written, number)
+    return value / (1024 if figure.suffix in ("K", "k") and value % 1024 == 0 else figure.multiplier)
 
 
 def replaced(written: Written, number: str) -> str:
@@ -149,7 +171,7 @@ def right_value(written: Written | None, quantity: Quantity) -> str:
     """
     if written is None or written.figure is None or written.kind != "amount":
         return show(quantity)
-    hedge = hedge_text(written)
+    hedge = hedge_text(written) if written.hedge == "about" else ""
     unit = written.unit
     if (
         quantity.unit == "B"
@@ -165,7 +187,7 @@ def right_value(written: Written | None, quantity: Quantity) -> str:
 
 
 def direction_text(written: Written, less: bool) -> str:
-    """The author's direction word, turned round where the truth is the other one; a fitting word where there is none."""
+    """The author's direction word, turned round where the truth is the other one; `less` or `more` for none."""
     word = written.direction_word
     if not word:
         return "less" if less else "more"

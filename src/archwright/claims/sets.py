@@ -168,9 +168,7 @@ def _comparison_set(written: Written, unit: str, better: Better | None) -> Writt
         return less
     name = written.unit.base if written.unit else ""
     one = Fraction(1)
-    if name == "x" or (not written.unit and unit not in PLAIN_VALUES):
-        if written.unit is None:
-            return Mismatch("has no unit", "Write {right}")
+    if name == "x":
         if written.sign:
             return Mismatch("is a factor with a sign", "Write 4x smaller or 4x larger")
         return _sides(magnitudes(written, ((one, ""),)), less, "ratio", lambda i: i, Interval.inverted, Fraction(1))
@@ -252,12 +250,13 @@ def magnitudes(
         slack = Fraction(1, 10) if written.hedge == "about" else Fraction(0)
         low, high = min(a - half_a, a - a * slack), max(b + half_b, b + b * slack)
         return tuple(Interval(low * k, high * k, True, True, code) for k, code in factors if code != "binary-unit")
+    exact = exact and not (figure.decimals or figure.suffix or figure.scientific)  # 2.25 heads are a mean
     rounded: list[Interval] = []
     truncated: list[Interval] = []
     for k, code in factors:
         for multiplier in _multipliers(figure):
             n, place = figure.number * multiplier * k, figure.place * multiplier * k
-            core = _core(n, place, written.hedge, exact and not figure.suffix)
+            core = _core(n, place, written.hedge, exact)
             if code and (written.hedge not in ("", "exactly")):
                 continue  # a bound that is broken is not mended by reading its unit differently
             rounded.append(core._replace(code=code))

@@ -213,7 +213,7 @@ def _two_numbers(s: str, figure: Figure, hedge: Hedge, sign: int, rest: str) -> 
             return Refused(s, "gives its two figures in units of different kinds", "Bind each: make two links of it")
         scale = first.unit.factor / tail.unit.factor
         low = low._replace(number=low.number * scale, place=low.place * scale)
-    if not low.suffix and high.suffix and kind == "range":
+    if not low.suffix and high.suffix:
         low = low._replace(suffix=high.suffix)
     if (
         kind == "range"

@@ -158,10 +158,12 @@ def find_unit(text: str) -> Unit | None:
     if hours:
         return UNITS[hours[1]]
     parts = _PER_SPLIT.split(text)
-    for taken in range(len(parts) - 1, 0, -1):
+    for taken in range(len(parts), 0, -1):
         head = "/".join(_RATES.get(p, p) for p in parts[:taken])
         known = UNITS.get(head) or _noun(head)
         pers = [_PER.get(p.lower()) for p in parts[taken:]]
+        if known and taken > 1 and not pers:
+            return known
         if known and len(pers) == 1 and pers[0]:
             return known._replace(per=pers[0])
     return None
