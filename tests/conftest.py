@@ -21,3 +21,26 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"the external data set is not at {SHARED}: set ARCHWRIGHT_SHARED to run this test")
     return SHARED
+
+
+_BENCHMARKS = pytest.StashKey[list]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--benchmark`: measure attention variants beside full attention and print the table."""
+    parser.addoption("--benchmark", action="store_true", help="measure attention variants beside full attention")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_BENCHMARKS] = []
+    config.benchmark_key = _BENCHMARKS  # type: ignore[attr-defined]  # the key, for the tests that fill it
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    rows = config.stash[_BENCHMARKS]
+    if rows:
+        from .benchmark_table import table
+
+        terminalreporter.section("attention variants beside full attention")
+        for line in table(rows):
+            terminalreporter.write_line(line)

@@ -25,6 +25,7 @@ from .attention import (
     SlidingWindowAttention,
 )
 from .probed import config_of, probed_spec
+from .saying import Said, type_of
 from .supported import attention_problems
 
 
@@ -68,8 +69,8 @@ class CustomAttentionFactory:
             config = AttentionConfig(**config)
         given: object = config
         if not isinstance(given, AttentionConfig | AttentionSpec):
-            found = type(given).__name__
-            raise InvalidValue(Problem("config", found, "must be an AttentionConfig, an attention spec or a map"))
+            rule = "must be an AttentionConfig, an attention spec or a map"
+            raise InvalidValue(Problem("config", type_of(given), rule))
         spec = config.spec if isinstance(config, AttentionConfig) else config
         if unsupported := list(attention_problems(spec)):
             raise NotSupported(unsupported)
@@ -88,8 +89,10 @@ class CustomAttentionFactory:
         name, registered before, states what it sees and costs; without one, its costs are probed.
         InvalidValue: not a module class, or a name that somebody else has.
         """
-        if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-            raise InvalidValue(Problem("cls", getattr(cls, "__name__", cls), "must be a class of torch modules"))
+        given: object = cls
+        if not (isinstance(given, type) and issubclass(given, nn.Module)):
+            found = Said(str(getattr(given, "__name__", given)))
+            raise InvalidValue(Problem("cls", found, "must be a class of torch modules"))
         variants.register(name, cls)
         if name not in attention_types:
             attention_types.register(name, probed_spec(name, cls))

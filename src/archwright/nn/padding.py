@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NOTHING, InvalidValue, Problem
+from .saying import device_of, shape_of, type_of
 from .segments import Segments
 
 
@@ -39,14 +40,14 @@ def unpad(tokens: Tensor, attention_mask: Tensor, earlier: Sequence[int] | None 
     """
     batch, length = tokens.shape
     if not isinstance(attention_mask, Tensor):
-        raise InvalidValue(Problem("attention_mask", type(attention_mask).__name__, "must be a tensor"))
+        raise InvalidValue(Problem("attention_mask", type_of(attention_mask), "must be a tensor"))
     shape = tuple(attention_mask.shape)
     wide = len(shape) == 2 and shape[0] == batch and shape[1] > length and earlier is not None
     if shape != (batch, length) and not wide:
-        raise InvalidValue(Problem("attention_mask", f"of shape {shape}", f"must be {(batch, length)}"))
+        raise InvalidValue(Problem("attention_mask", shape_of(attention_mask), f"must be {(batch, length)}"))
     if attention_mask.device != tokens.device:
         rule = f"must be on the device of tokens ({tokens.device})"
-        raise InvalidValue(Problem("attention_mask", f"on {attention_mask.device}", rule))
+        raise InvalidValue(Problem("attention_mask", device_of(attention_mask), rule))
     table = attention_mask.to("cpu", torch.float32)
     if not bool(((table == 0) | (table == 1)).all()):
         raise InvalidValue(Problem("attention_mask", NOTHING, "must hold 0 and 1 alone"))

@@ -23,4 +23,5 @@ def _policy(context: Any, operator: Any, *args: Any, **kwargs: Any) -> Checkpoin
 
 def keep_matrix_products() -> Any:
     """The contexts of `torch.utils.checkpoint` for it."""
-    return create_selective_checkpoint_contexts(_policy)  # type: ignore[no-untyped-call]
+    make: Any = create_selective_checkpoint_contexts
+    return make(_policy)

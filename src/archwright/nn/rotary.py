@@ -28,7 +28,8 @@ class Rotary(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         # .to(bfloat16) would round the frequencies and to_empty() would lose them: make them anew where they landed
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        parent: Any = super()
+        parent._apply(fn, recurse)
         device = self.inverse_frequencies.device
         self.inverse_frequencies = torch.tensor(self.spec.inverse_frequencies(), dtype=torch.float32, device=device)
         return self

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NOTHING, InvalidValue, Problem
+from .saying import Said, device_of, shape_of, type_of
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,14 @@ class Segments:
 
 def _form(cu_seqlens: object, device: torch.device | None) -> list[Problem]:
     if not isinstance(cu_seqlens, Tensor):
-        return [Problem("cu_seqlens", type(cu_seqlens).__name__, "must be an int32 tensor or a Segments object")]
+        return [Problem("cu_seqlens", type_of(cu_seqlens), "must be an int32 tensor or a Segments object")]
     found = []
     if cu_seqlens.dtype != torch.int32:
         remedy = "Convert it: cu_seqlens.to(torch.int32)"
-        found.append(Problem("cu_seqlens", str(cu_seqlens.dtype), "must be torch.int32", remedy))
+        found.append(Problem("cu_seqlens", Said(str(cu_seqlens.dtype)), "must be torch.int32", remedy))
     if cu_seqlens.dim() != 1 or cu_seqlens.shape[0] < 2:
         rule = "must have one axis of N + 1 entries for N sequences"
-        found.append(Problem("cu_seqlens", f"of shape {tuple(cu_seqlens.shape)}", rule))
+        found.append(Problem("cu_seqlens", shape_of(cu_seqlens), rule))
     if device is not None and cu_seqlens.device != device:
-        found.append(Problem("cu_seqlens", f"on {cu_seqlens.device}", f"must be on the device of x ({device})"))
+        found.append(Problem("cu_seqlens", device_of(cu_seqlens), f"must be on the device of x ({device})"))
     return found

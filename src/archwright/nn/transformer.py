@@ -23,6 +23,7 @@ from .feed_forward import FeedForward
 from .initialisation import initialise
 from .norm import build_norm
 from .padding import Unpadded, unpad
+from .saying import device_of, shape_of, type_of
 from .segments import Segments
 from .supported import require_supported
 
@@ -174,15 +175,14 @@ class Transformer(nn.Module):
     ) -> Unpadded | None:
         found: list[Problem] = []
         if not isinstance(tokens, Tensor) or tokens.dtype not in (torch.int64, torch.int32):
-            kind = tokens.dtype if isinstance(tokens, Tensor) else type(tokens).__name__
-            raise InvalidValue(Problem("tokens", f"of type {kind}", "must be whole numbers: torch.int64"))
+            raise InvalidValue(Problem("tokens", type_of(tokens), "must be whole numbers: torch.int64"))
         wanted = "(B, T)" if segments is None else "(total,) with segments"
         if tokens.dim() != (2 if segments is None else 1) or not tokens.numel():
             rule = f"must be {wanted} with at least one token"
-            raise InvalidValue(Problem("tokens", f"of shape {tuple(tokens.shape)}", rule))
+            raise InvalidValue(Problem("tokens", shape_of(tokens), rule))
         if tokens.device != self.embedding.weight.device:
             rule = f"must be on the device of the model ({self.embedding.weight.device})"
-            found.append(Problem("tokens", f"on {tokens.device}", rule, "Move one of them"))
+            found.append(Problem("tokens", device_of(tokens), rule, "Move one of them"))
         elif tokens.device.type == "cpu" and not torch.compiler.is_compiling():
             low, high = (int(n) for n in torch.aminmax(tokens))
             if low < 0 or high >= self.config.vocab_size:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...errors import NOTHING, InvalidValue, Problem
 from ..caches import Cache
+from ..saying import Said, device_of, shape_of, type_of
 from ..segments import Segments
 
 if TYPE_CHECKING:
@@ -50,11 +51,11 @@ def check_call(
 
 def _input(module: AttentionModule, x: object, packed: bool) -> Iterator[Problem]:
     if not isinstance(x, Tensor):
-        yield Problem("x", type(x).__name__, "must be a tensor")
+        yield Problem("x", type_of(x), "must be a tensor")
         return
     width = module.spec.d_model
     wanted = f"(total, {width}) with cu_seqlens" if packed else f"(B, T, {width})"
-    shape = f"of shape {tuple(x.shape)}"
+    shape = shape_of(x)
     if x.dim() != (2 if packed else 3):
         remedy = "" if packed or x.dim() != 2 else "Add a batch axis, or give cu_seqlens"
         yield Problem("x", shape, f"must be {wanted}", remedy)
@@ -66,17 +67,15 @@ def _input(module: AttentionModule, x: object, packed: bool) -> Iterator[Problem
     if weight is None:
         return
     if x.device != weight.device:
-        yield Problem(
-            "x", f"on {x.device}", f"must be on the device of the module ({weight.device})", "Move one of them"
-        )
+        yield Problem("x", device_of(x), f"must be on the device of the module ({weight.device})", "Move one of them")
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         rule = f"must have the type of the module ({weight.dtype})"
-        yield Problem("x", f"of type {x.dtype}", rule, f"Convert one of them: x.to({weight.dtype})")
+        yield Problem("x", type_of(x), rule, f"Convert one of them: x.to({weight.dtype})")
 
 
 def _cache(module: AttentionModule, x: Tensor, cache: object, segments: Segments | None) -> Iterator[Problem]:
     if not isinstance(cache, Cache):
-        yield Problem("kv_cache", type(cache).__name__, "must be a cache", "Make one with new_cache")
+        yield Problem("kv_cache", type_of(cache), "must be a cache", "Make one with new_cache")
         return
     if module.training:
         rule = "cannot be used in training mode: it keeps no gradients"
@@ -85,19 +84,19 @@ def _cache(module: AttentionModule, x: Tensor, cache: object, segments: Segments
         yield Problem("kv_cache", NOTHING, "needs causal attention: later tokens would change earlier rows")
     spec = module.spec
     if (cache.k.shape[1], cache.k.shape[3]) != (spec.n_kv_heads, spec.key_dim):
-        found = f"for {cache.k.shape[1]} KV heads of {cache.k.shape[3]}"
+        found = Said(f"for {cache.k.shape[1]} KV heads of {cache.k.shape[3]}")
         yield Problem("kv_cache", found, f"must be for {spec.n_kv_heads} KV heads of {spec.key_dim}")
     elif not module.cache_fits(cache):
         rule = "does not hold every key that this pattern sees"
-        yield Problem("kv_cache", f"with {cache.slots} slots", rule, "Make it with this module's new_cache")
+        yield Problem("kv_cache", Said(f"with {cache.slots} slots"), rule, "Make it with this module's new_cache")
     if cache.k.device != x.device:
-        yield Problem("kv_cache", f"on {cache.k.device}", f"must be on the device of x ({x.device})")
+        yield Problem("kv_cache", device_of(cache.k), f"must be on the device of x ({x.device})")
     if cache.k.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
-        yield Problem("kv_cache", f"of type {cache.k.dtype}", f"must have the type of x ({x.dtype})")
+        yield Problem("kv_cache", type_of(cache.k), f"must have the type of x ({x.dtype})")
     rows = x.shape[0] if segments is None else segments.count
     if cache.batch != rows:
         what = "sequences" if segments is None else "segments"
-        yield Problem("kv_cache", f"for {cache.batch} sequences", f"does not fit {rows} {what}")
+        yield Problem("kv_cache", Said(f"for {cache.batch} sequences"), f"does not fit {rows} {what}")
         return
     if segments is not None and segments.lengths is None:
         rule = "must be known on the host to fill a cache"
@@ -111,15 +110,15 @@ def _cache(module: AttentionModule, x: Tensor, cache: object, segments: Segments
 
 def _positions(x: Tensor, positions: object, cache: Cache | None, segments: Segments | None) -> Iterator[Problem]:
     if not isinstance(positions, Tensor):
-        yield Problem("positions", type(positions).__name__, "must be a tensor of whole numbers")
+        yield Problem("positions", type_of(positions), "must be a tensor of whole numbers")
         return
     shapes = [tuple(x.shape[:-1]), (x.shape[-2],)] + ([(1, x.shape[1])] if segments is None else [])
     if tuple(positions.shape) not in shapes:
-        yield Problem("positions", f"of shape {tuple(positions.shape)}", f"must be {shapes[0]}")
+        yield Problem("positions", shape_of(positions), f"must be {shapes[0]}")
     elif positions.dtype not in (torch.int32, torch.int64):
-        yield Problem("positions", f"of type {positions.dtype}", "must be whole numbers: torch.int64")
+        yield Problem("positions", type_of(positions), "must be whole numbers: torch.int64")
     elif positions.device != x.device:
-        yield Problem("positions", f"on {positions.device}", f"must be on the device of x ({x.device})")
+        yield Problem("positions", device_of(positions), f"must be on the device of x ({x.device})")
     elif cache is not None and segments is not None:
         yield Problem("positions", NOTHING, "cannot be given with both kv_cache and cu_seqlens", "Leave them out")
     elif cache is not None:

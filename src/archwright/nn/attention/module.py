@@ -23,6 +23,7 @@ from ..backends.reference import probabilities
 from ..caches import Cache, Held, RollingCache, layout_of, new_cache
 from ..initialisation import empty_linear, initialise
 from ..rotary import Rotary, rotate
+from ..saying import type_of
 from ..segments import Segments
 from .checks import check_call
 
@@ -60,9 +61,7 @@ class AttentionModule(nn.Module, ABC):
         elif fields:
             raise InvalidValue(Problem("fields", ", ".join(fields), "must not be given beside a config"))
         if not isinstance(config, AttentionConfig | AttentionSpec):
-            raise InvalidValue(
-                Problem("config", config.__class__.__name__, "must be an AttentionConfig or an attention spec")
-            )
+            raise InvalidValue(Problem("config", type_of(config), "must be an AttentionConfig or an attention spec"))
         self.spec: AttentionSpec = config.spec if isinstance(config, AttentionConfig) else config
         self.check_spec(self.spec)
         if backend != "auto":
