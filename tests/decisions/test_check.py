@@ -236,7 +236,8 @@ def test_the_project_says_where_its_records_are(project: Path) -> None:
 
 TWO = (
     "---\nstatus: accepted\nbase: architecture.yaml\ndecision: {n_kv_heads: 8}\n"
-    "alternatives:\n  mha: {n_kv_heads: 32}\n---\n# Cache\n\nFrom [16 GB][kv_cache.mha] to [4.00 GiB][kv_cache], [4x less][kv_cache.mha->decision]; [16.0\nGiB]"
+    "alternatives:\n  mha: {n_kv_heads: 32}\n---\n"
+    "# Cache\n\nFrom [16 GB][kv_cache.mha] to [4.00 GiB][kv_cache], [4x less][kv_cache.mha->decision]; [16.0\nGiB]"
     "[kv_cache.mha] was too much.\n"
 )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .document import Document
+from .document import CODE_SPAN, Document, paragraph_start
 from .texts import Written, parse_text
 
 SECTIONS = ("context", "decision", "consequence", "alternative", "option")
@@ -41,8 +42,9 @@ _UNIT = r"""
   | [x×] | layers
   | ns | [uµμ]s | ms | s | sec | seconds? | min | minutes? | h | hours? | days?
 """
+# A digit first, what must not stand before it second: so the engine leaps from digit to digit.
 _FIGURE = re.compile(
-    rf"(?<![\w.,/@#:$^])(?<![\w)][-–])(?:{_NUMBER}[ ]?[-–][ ]?)?{_NUMBER}"
+    rf"\d(?<![\w.,/@#:$^]\d)(?<![\w)][-–]\d){_NUMBER[2:]}(?:[ ]?[-–][ ]?{_NUMBER})?"
     rf"(?P<gap>[ \u00a0\u202f]?)(?P<unit>{_UNIT})(?![\w/])(?!-\w)",
     re.X,
 )
@@ -65,7 +67,7 @@ _DEVICE_AFTER = re.compile(
 _NAME_AFTER = re.compile(r"[\s-]+(?:models?|checkpoints?|variants?|class|LLMs?|configs?|configurations?)\b", re.I)
 _MODEL_BEFORE = re.compile(r"\b[A-Z][A-Za-z]*[\s-]?\d+(?:\.\d+)*[\s-]+\Z|\b[A-Z][A-Za-z]+-\Z")
 _ADDRESS = re.compile(r"(?:https?|ftp)://\S+|<!--.*?-->|<[A-Za-z/][^<>\n]*>|\$\$.*?\$\$", re.S)
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:.*?)(?<!`)\1(?!`)", re.S)
+_NEAR = 2000  # characters of a sentence on either side of its figure
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n(?=\s*(?:[-*+]|\d+[.)])\s)|\n\s*\n")
 
 
@@ -83,16 +85,20 @@ def find_figures(document: Document, sections: Sequence[str] | None = SECTIONS) 
     text = document.text
     start, end = document.body_start, document.block_start
     counts = _counted(document, sections)
+    linked = sorted((link.whole_start, link.whole_end) for link in document.claims)
+    starts = [begin for begin, _ in linked]
     found: list[Figure] = []
+    spans: dict[int, list[tuple[int, int]]] = {}
     for pattern in (_FIGURE, _MONEY) if "$" in text else (_FIGURE,):
         for match in pattern.finditer(text, start, end):
             at = match.start()
-            if any(link.whole_start <= at < link.whole_end for link in document.claims):
+            before = bisect_right(starts, at) - 1
+            if before >= 0 and at < linked[before][1]:
                 continue
             heading = document.heading_at(at) if document.headings else -1
             if counts is not None and not (heading >= 0 and counts[heading]):
                 continue
-            figure = _figure(document, match, heading)
+            figure = _figure(document, match, heading, spans)
             if figure is not None:
                 found.append(figure)
     found.sort(key=lambda f: f.start)
@@ -122,7 +128,9 @@ def _section_words(sections: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(re.escape(s) for s in sections)})", re.I)
 
 
-def _figure(document: Document, match: re.Match[str], heading: int) -> Figure | None:
+def _figure(
+    document: Document, match: re.Match[str], heading: int, spans: dict[int, list[tuple[int, int]]]
+) -> Figure | None:
     text = document.text
     start, end = match.span()
     if any(link.whole_start <= start < link.whole_end for link in document.links):
@@ -138,7 +146,7 @@ def _figure(document: Document, match: re.Match[str], heading: int) -> Figure | 
         return None
     if _OPERATOR_BEFORE.search(before) or _OPERATOR_AFTER.match(after):
         return None
-    if _in_code_or_address(text, start):
+    if _in_code_or_address(text, start, spans):
         return None
     hedge = _HEDGE.search(text, max(line_start - 40, document.body_start), start)
     if hedge and hedge[0] and "->" not in text[hedge.start() - 1 : start]:
@@ -167,14 +175,17 @@ def _carries_a_unit(match: re.Match[str], before: str, after: str) -> bool:
     return not (_NAME_AFTER.match(after) or _MODEL_BEFORE.search(before))
 
 
-def _in_code_or_address(text: str, at: int) -> bool:
-    begin = text.rfind("\n\n", 0, at) + 1
-    finish = text.find("\n\n", at)
-    paragraph = text[begin : finish if finish >= 0 else len(text)]
-    patterns = [_CODE_SPAN] if "`" in paragraph else []
-    if "<" in paragraph or "://" in paragraph or "$$" in paragraph:
-        patterns.append(_ADDRESS)
-    return any(m.start() <= at - begin < m.end() for pattern in patterns for m in pattern.finditer(paragraph))
+def _in_code_or_address(text: str, at: int, spans: dict[int, list[tuple[int, int]]]) -> bool:
+    begin = paragraph_start(text, at)
+    if begin not in spans:
+        finish = text.find("\n\n", at)
+        finish = finish if finish >= 0 else len(text)
+        paragraph = text[begin:finish]
+        patterns = [CODE_SPAN] if "`" in paragraph else []
+        if "<" in paragraph or "://" in paragraph or "$$" in paragraph:
+            patterns.append(_ADDRESS)
+        spans[begin] = [m.span() for pattern in patterns for m in pattern.finditer(text, begin, finish)]
+    return any(start <= at < end for start, end in spans[begin])
 
 
 def _family(said: str) -> str:
@@ -185,9 +196,8 @@ def _family(said: str) -> str:
 
 
 def _sentence(text: str, start: int, end: int) -> str:
-    blank = text.rfind("\n\n", 0, start)
-    begin = blank + 2 if blank >= 0 else 0
+    begin = max(paragraph_start(text, start), start - _NEAR)
     for stop in _SENTENCE_END.finditer(text, begin, start):
         begin = stop.end()
-    stop_after = _SENTENCE_END.search(text, end)
-    return " ".join(text[begin : stop_after.start() if stop_after else len(text)].split())
+    stop_after = _SENTENCE_END.search(text, end, end + _NEAR)
+    return " ".join(text[begin : stop_after.start() if stop_after else end + _NEAR].split())
