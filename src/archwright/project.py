@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,10 @@ class Project:
 
 
 def find_root(start: Path | str = ".") -> Path:
-    """The nearest parent with [tool.archwright] in its pyproject.toml, else with .git, else `start` itself."""
+    """The nearest parent with [tool.archwright] in its pyproject.toml, else with .git, else the current folder.
+
+    Outside the current folder, where neither marks a project, it is `start` itself.
+    """
     return find(start).root
 
 
@@ -28,7 +30,6 @@ def find(start: Path | str = ".") -> Project:
     return _find(path if path.is_dir() else path.parent)
 
 
-@lru_cache(maxsize=256)
 def _find(start: Path) -> Project:
     repository: Path | None = None
     for folder in (start, *start.parents):
@@ -37,7 +38,8 @@ def _find(start: Path) -> Project:
             return Project(folder, settings, folder / "pyproject.toml")
         if repository is None and (folder / ".git").exists():
             repository = folder
-    return Project(repository or start)
+    here = Path.cwd()
+    return Project(repository or (here if start.is_relative_to(here) else start))
 
 
 def _settings(path: Path) -> dict[str, Any] | None:

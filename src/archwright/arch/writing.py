@@ -3,61 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
+from .fields import FIELDS
+from .inplace import render
 
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # one of two base classes
-    """Block maps at the top, flow style inside, nulls and numbers as YAML 1.2 reads them."""
-
-
-def _text(dumper: Any, value: str) -> Any:
-    # a text that any YAML version could take for something else is quoted
-    plain = (
-        value and value.replace("_", "").replace("-", "").replace(" ", "").replace("/", "").replace(".", "").isalnum()
-    )
-    looks_like_other = value[:1].isdigit() or value.lower() in (
-        "null",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "y",
-        "n",
-    )
-    style = None if plain and not looks_like_other else '"'
-    if value and value[:1].isdigit() and "-" in value[1:] and value.replace("-", "").replace(",", "").isdigit():
-        style = None if "," not in value else '"'  # a layer range: 0-15
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-def _number(dumper: Any, value: float) -> Any:
-    text = repr(value)
-    if "e" in text and "." not in text:
-        text = text.replace("e", ".0e")  # what every YAML version reads as a number
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(float, _number)
-
-
-def flow(value: Any) -> str:
-    """A value on one line: `{type: sliding, window_size: 512}`."""
-    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
-    return str(text).removesuffix("...\n").strip()
+if TYPE_CHECKING:
+    from .config import ArchitectureConfig
 
 
 def to_yaml(fields: Mapping[str, Any]) -> str:
     """Flat keys, one a line; a list of maps one item a line."""
+    return "".join(f"{line}\n" for line in _lines(fields))
+
+
+def _lines(fields: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, value in fields.items():
         if isinstance(value, list) and value and any(isinstance(v, Mapping) for v in value):
             lines.append(f"{name}:")
-            lines.extend(f"  - {flow(item)}" for item in value)
+            lines.extend(f"  - {render(item)}" for item in value)
         else:
-            lines.append(f"{name}: {flow(value)}")
+            lines.append(f"{name}: {render(value)}")
+    return lines
+
+
+def commented(config: ArchitectureConfig) -> str:
+    """An architecture file with a comment for every field, as `init` writes it."""
+    lines = [f"name: {render(config.name)}"] if config.name else []
+    lines.append("architecture:")
+    fields = config.to_dict()
+    plain = _lines(fields)
+    width = max(len(line) for line in plain if len(line) < 40)
+    for line in plain:
+        name = line.partition(":")[0]
+        doc = FIELDS[name].doc if name in FIELDS else ""
+        lines.append(f"  {line:<{width}}  # {doc}" if doc and len(line) <= width else f"  {line}")
     return "\n".join(lines) + "\n"
