@@ -150,6 +150,7 @@ def test_the_collector_is_put_back_even_after_a_failure() -> None:
 
 def test_progress_is_told() -> None:
     told: list[tuple[float, str]] = []
-    measure({"a": slept(0.001)}, synchronize=NOT_NEEDED, time_limit=0.5, until=1e-6, progress=lambda *x: told.append(x))
+    arms = {"a": slept(0.001)}
+    measure(arms, synchronize=NOT_NEEDED, time_limit=9, most=40, until=1e-6, progress=lambda *x: told.append(x))
     assert told[0][1] == "warming up a" and all(0 <= share <= 1 for share, _ in told)
     assert any("rounds" in text for _, text in told)

@@ -7,8 +7,10 @@ confirmed as equal in behaviour and speed. `python -m archwright.evidence.revisi
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 FILE = Path(__file__).with_name("revisions.json")
 FOLDERS = ("nn",)
 """Folders of modules whose code decides what evidence observes."""
+COMPILED = (".cpp", ".cu", ".c", ".h")
+"""Endings of sources that modules compile."""
+IDLE = frozenset({"archwright.nn.initialisation", "archwright.nn.saying"})
+"""Modules that decide neither results nor speed of a trained model: first weights, and the wording of errors."""
 
 
 @lru_cache(maxsize=1)
@@ -35,21 +41,78 @@ def revision(module: str) -> int | None:
 
 
 def modules() -> dict[str, Path]:
-    """Every module that needs a revision, with its file."""
+    """Every module (and compiled source) that needs a revision, with its file; `__init__` files hold no code."""
     found = {}
     for folder in FOLDERS:
-        for path in sorted((PACKAGE / folder).rglob("*.py")):
-            if path.name != "__init__.py":
-                found["archwright." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts)] = path
+        for path in sorted((PACKAGE / folder).rglob("*")):
+            if path.suffix in (".py", *COMPILED) and path.name != "__init__.py":
+                found[name_of(path)] = path
     return found
 
 
+def name_of(path: Path) -> str:
+    """The module's name, `archwright.nn.rotary`; that of another source has its ending, `...native.sliding.cpp`."""
+    parts = path.relative_to(PACKAGE)
+    return "archwright." + ".".join((parts.with_suffix("") if path.suffix == ".py" else parts).parts)
+
+
 def source_hash(path: Path) -> str:
-    """16 hex digits over the normalised source of a file."""
+    """16 hex digits over the normalised source of a Python file, over the bytes of another."""
     import hashlib
 
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     tree = parse(path)
     return hashlib.sha256((normalised(tree) if tree else "").encode()).hexdigest()[:16]
+
+
+def needed(names: Iterable[str]) -> list[str]:
+    """The modules of ours that some of them need: themselves, what they import of ours, and compiled sources beside.
+
+    Imports are read, not run, so a backend that is only looked up by name has no part in it.
+    """
+    present = modules()
+    found: set[str] = set()
+    queue = [name for name in names if name in present]
+    while queue:
+        name = queue.pop()
+        if name in found or name in IDLE:
+            continue
+        found.add(name)
+        path = present[name]
+        if path.suffix == ".py":
+            queue += [n for n in _imported(path) if n in present]
+            queue += [n for n, p in present.items() if p.parent == path.parent and p.suffix in COMPILED]
+    return sorted(found)
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Every module that a file may import, by absolute name, functions included."""
+    tree = parse(path)
+    package = name_of(path).split(".")
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.ImportFrom):
+            head = package[: -node.level] if node.level else []
+            module = ".".join([*head, *([node.module] if node.module else [])])
+            yield module
+            for alias in node.names:
+                yield f"{module}.{alias.name}"
+                yield from _taken_by(module, alias.name)
+                yield from _taken_by(f"{module}.{alias.name}")
+
+
+def _taken_by(package: str, name: str = "") -> Iterator[str]:
+    """The modules from which a package's `__init__` takes a name, or anything."""
+    path = PACKAGE.joinpath(*package.split(".")[1:], "__init__.py")
+    tree = parse(path) if path.is_file() else None
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.ImportFrom) and node.level and (not name or any(name == a.name for a in node.names)):
+            parts = package.split(".")
+            head = parts[: len(parts) + 1 - node.level]
+            if node.module:
+                yield ".".join([*head, node.module])
+            else:
+                yield from (".".join([*head, alias.name]) for alias in node.names)
 
 
 def differences() -> list[str]:

@@ -125,7 +125,8 @@ SCHEMA: dict[str, Any] = {
         },
         {
             "peaks": _object(
-                {"flops": {"type": ["number", "null"]}, "bytes": {"type": ["number", "null"]}, "source": _TEXT}
+                {"flops": {"type": ["number", "null"]}, "bytes": {"type": ["number", "null"]}, "source": _TEXT},
+                {"measured": {"type": "boolean"}},
             ),
             "conditions": {"type": "object"},
             "notes": {"type": "array", "items": _TEXT},

@@ -45,6 +45,8 @@ def _ratio(estimate: Estimate, measure: Measure) -> str:
     turned = [_turn(x, down) for x in (estimate.value, *ends)]
     if not estimate.bounded:
         return f"{turned[0]}x {less if down else more} (no interval: {estimate.n} pairs)"
+    if estimate.low == estimate.high:
+        return f"{turned[0]}x {less if down else more}"
     return f"{turned[0]}x {less if down else more} ({turned[1]} to {turned[2]})"
 
 

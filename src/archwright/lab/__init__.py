@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bench import bench as bench
-    from .bench import run as run
-    from .calibrate import calibrate as calibrate
+    from .benches import bench as bench
+    from .benches import run as run
+    from .calibration import calibrate as calibrate
     from .timing import measure as measure
 
-_WHERE = {"bench": "bench", "run": "bench", "calibrate": "calibrate", "measure": "timing"}
+_WHERE = {"bench": "benches", "run": "benches", "calibrate": "calibration", "measure": "timing"}
 
 __all__ = ["bench", "calibrate", "measure", "run"]
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from ..errors import NOTHING, InvalidValue, Problem
 from ..evidence.statistics import compare_pairs, median, median_of
 
-NOT_NEEDED = "not needed"
+NOT_NEEDED: Literal["not needed"] = "not needed"
 """What `synchronize` is where a call returns only when its work is done."""
 
 Synchronize = Callable[[], object] | Literal["not needed"]
@@ -101,9 +101,9 @@ def measure(
     """Time callables side by side.
 
     Each is called until it is warm, then all take turns. Samples are taken until every 95 % interval (of the ratio
-    to the first arm; of a single arm's median) is within `until` of its centre, or until `time_limit` seconds or
-    `most` rounds have passed. `prepare` runs untimed before each sample of an arm (and keeps a sample to one call).
-    `synchronize` waits for the device; "not needed" says that calls return when their work is done.
+    to the first arm; of a single arm's median) is within `until` of its centre, or until `time_limit` seconds (after
+    warming up) or `most` rounds have passed. `prepare` runs untimed before each sample of an arm, which is then one
+    call. `synchronize` waits for the device; "not needed" says that calls return when their work is done.
 
     InvalidValue: `synchronize` is not given, or "not needed" was said of work that goes on after the call.
     """
@@ -227,7 +227,7 @@ class _Run:
         self.samples[name] = []
 
     def _turns(self) -> Literal["interval", "time", "samples"]:
-        end = self.begun + self.time_limit
+        end = time.perf_counter() + self.time_limit
         look = self.fewest
         while True:
             for name in self.arms:
