@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections import Counter
+from dataclasses import replace
 
 from .report import ClaimResult, FileReport, Finding, Report
 from .rules import RULES
@@ -31,7 +33,8 @@ def text(
                 f"  coverage: {bound} of {plural(file.figures, 'figure')} bound ({100 * bound // file.figures} %)"
             )
     for finding in report.general:
-        out += _finding(finding, width, colour, place=f"{finding.path}  ")
+        out.append(_paint(finding.path, "bold", colour))
+        out += _finding(finding, width, colour)
     for path in report.fixed:
         out.append(f"fixed {path}")
     if out:
@@ -68,59 +71,82 @@ def _file(file: FileReport, width: int, colour: bool) -> list[str]:
     elif not file.findings:
         parts.append("valid")
     lines = [" · ".join(parts)]
-    shown = {(f.line, f.column) for f in file.findings if f.code in CLAIM_CODES}
+    reported = {(f.line, f.column) for f in file.findings if f.code in CLAIM_CODES}
     entries: list[tuple[int, int, list[str]]] = []
+    shown: set[tuple[int, int]] = set()
+    advised: set[tuple[str, str]] = set()
     for claim in file.claims:
-        if (claim.line, claim.column) in shown:
-            entries.append((claim.line, claim.column, _claim(claim, width, colour)))
+        place = (claim.line, claim.column)
+        if place in reported:
+            shown.add(place)
+            entries.append((*place, claim_lines(claim, width, colour)))
     for finding in file.findings:
-        if finding.code not in CLAIM_CODES or not any(
-            (c.line, c.column) == (finding.line, finding.column) for c in file.claims
-        ):
-            entries.append((finding.line, finding.column, _finding(finding, width, colour)))
+        if finding.code not in CLAIM_CODES or (finding.line, finding.column) not in shown:
+            elsewhere = f"{finding.path}:" if finding.path != file.path else ""
+            if (finding.code, finding.remedy) in advised:
+                finding = replace(finding, remedy="")  # said once a file is enough
+            advised.add((finding.code, finding.remedy))
+            entries.append((finding.line, finding.column, _finding(finding, width, colour, elsewhere=elsewhere)))
     for _, _, entry in sorted(entries, key=lambda e: e[:2]):
         lines += entry
     return lines
 
 
-def _claim(claim: ClaimResult, width: int, colour: bool) -> list[str]:
+INDENT = " " * 19
+"""Where the words begin, behind place and verdict."""
+
+
+def claim_lines(claim: ClaimResult, width: int, colour: bool) -> list[str]:
+    """A claim with its verdict: the figure as written, what is true of it, how that comes about, what to write."""
+    written = " ".join(claim.text.split())
     place = f"{claim.line}:{claim.column}"
-    head = f"  {place:<7}{_paint(f'{claim.verdict:<10}', STYLES.get(claim.verdict, 'dim'), colour)}{claim.text}"
-    indent = " " * 19
-    message = claim.message if claim.verdict in ("unproven",) else f"{claim.label} {claim.message}"
-    lines = [head, *_wrapped(message, indent, width)]
+    head = f"  {place:<7}{_paint(f'{claim.verdict:<10}', STYLES.get(claim.verdict, 'dim'), colour)}"
+    message = " ".join(claim.message.split()).removesuffix(f", not {written}")
+    if claim.verdict in ("holds", "fails", "open", "error", "unchecked") and message:
+        message = f"{claim.label} {message}"
+    if len(INDENT) + len(written) + 3 + len(message) <= width:
+        lines = [f"{head}{written} · {message}" if message else f"{head}{written}"]
+    else:
+        lines = _wrapped(written, INDENT, width) + (_wrapped(message, INDENT, width) if message else [])
+        lines[0] = head + lines[0].strip()
     if claim.how and claim.verdict == "fails" and "->" not in claim.label:
-        lines += _wrapped(claim.how, indent, width)
+        lines += _wrapped(claim.how, INDENT, width)
     if claim.slip:
-        lines += _wrapped(claim.slip, indent, width)
+        lines += _wrapped(claim.slip, INDENT, width)
     if claim.verdict in ("fails", "open") and claim.right:
-        lines.append(f"{indent}write: {claim.right}")
+        lines += _wrapped(f"write: {claim.right}", INDENT, width)
     elif claim.remedy:
-        lines += _wrapped(claim.remedy, indent, width)
+        lines += _wrapped(claim.remedy, INDENT, width)
     return lines
 
 
-def _finding(finding: Finding, width: int, colour: bool, place: str | None = None) -> list[str]:
+def _finding(finding: Finding, width: int, colour: bool, place: str | None = None, elsewhere: str = "") -> list[str]:
+    position = f"{finding.line}:{finding.column}" if finding.line else ""
     if place is None:
-        position = f"{finding.line}:{finding.column}" if finding.line else ""
-        place = f"  {position:<7}"
+        place = f"  {'' if elsewhere else position:<7}"
     head = f"{place}{_paint(f'{finding.severity:<10}', STYLES.get(finding.severity, 'red'), colour)}"
-    lines = _wrapped(f"{finding.message} [{finding.code}]", " " * 19, width)
+    where = f"{elsewhere}{position} " if elsewhere else ""
+    lines = _wrapped(f"{where}{finding.message} [{finding.code}]", INDENT, width)
     lines[0] = head + lines[0].strip()
     if finding.remedy:
-        lines += _wrapped(finding.remedy, " " * 19, width)
+        lines += _wrapped(finding.remedy, INDENT, width)
     return lines
+
+
+_FIGURE = re.compile(r"(?<=\d) (?=[A-Za-z%])")
 
 
 def _wrapped(words: str, indent: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        words,
+    """Lines no longer than the width unless a word is; no figure is parted from its unit."""
+    lines = textwrap.wrap(
+        _FIGURE.sub("\u00a0", words),
         max(40, width),
         initial_indent=indent,
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
-    ) or [indent]
+    )
+    return [line.replace("\u00a0", " ") for line in lines] or [indent]
 
 
 def _summary(report: Report, seconds: float | None, coverage: bool) -> str:
@@ -138,8 +164,9 @@ def _summary(report: Report, seconds: float | None, coverage: bool) -> str:
             )
             said.append(f"{count:,} {word}")
     claims = plural(len(report.claims), "claim")
-    parts = [f"{claims}: {', '.join(said)}" if said else claims]
-    parts.append(plural(records, "record"))
+    parts = []
+    if records or not others:
+        parts += [f"{claims}: {', '.join(said)}" if said else claims, plural(records, "record")]
     if others:
         parts.append(plural(others, "architecture file"))
     for severity in ("error", "warning", "note"):
