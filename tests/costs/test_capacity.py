@@ -103,7 +103,8 @@ def test_the_number_of_devices_is_the_smallest():
     needed = int(m.devices_needed(a, device="h100-sxm", context=32768))
     assert m.fits(a, device="h100-sxm", context=32768, tp=needed)
     assert not m.fits(a, device="h100-sxm", context=32768, tp=needed - 1)
-    assert int(m.devices_needed(a, device="h100-sxm", context=32768, pp=2)) % 2 == 0
+    ways = next(tp for tp in range(1, 20) if m.fits(a, device="h100-sxm", context=32768, tp=tp, pp=3))
+    assert int(m.devices_needed(a, device="h100-sxm", context=32768, pp=3)) == 3 * ways
     assert int(m.devices_needed(aw.ArchitectureConfig(), device="h100-sxm", context=1)) == 1
     with pytest.raises(aw.ArchwrightError, match="however many there are"):
         m.devices_needed(a, device="h100-sxm", context=32768, batch=10**9)

@@ -181,6 +181,7 @@ def test_rows_share_unit_and_decimals():
         "1.00 MiB",
         "1,000 B",
     ]
+    assert shared([Quantity(4 * 2**30, "B"), Quantity(40 * 2**30, "B")]) == ["4.00 GiB", "40.00 GiB"]
     assert shared([Quantity(0, "B"), Quantity(2**30, "B")]) == ["0.00 GiB", "1.00 GiB"]
     assert shared([Quantity(5, "layers"), Quantity(1234, "layers")]) == ["5 layers", "1,234 layers"]
     assert shared([Quantity(10**24, "FLOP"), Quantity(5 * 10**20, "FLOP")]) == ["1.00e24 FLOP", "500 EFLOP"]

@@ -34,7 +34,7 @@ def by_shapes(a: aw.ArchitectureConfig) -> int:
 @given(architectures())
 def test_parts_and_layers_sum_to_the_whole(a):
     whole = int(m.parameters(a))
-    assert whole == by_shapes(a)
+    assert whole == by_shapes(a) == a.estimate_params()
     assert sum(int(m.parameters(a, part=p)) for p in PARTS) == whole
     assert int(m.parameters(a, part="attention")) == sum(
         int(m.parameters(a, part=p)) for p in PARTS if "attention" in p
@@ -64,6 +64,7 @@ def test_the_documented_example_configuration():
     a = aw.ArchitectureConfig()
     assert int(m.parameters(a)) == 5_933_109_248
     assert str(m.parameters(a)) == "5.93 B"
+    assert a.head_dim == 4096 // 32
     assert int(m.parameters(a.change(n_kv_heads=1))) == 5_933_109_248 - 32 * 2 * 7 * 128 * 4096
 
 

@@ -119,6 +119,57 @@ def test_counts_and_ratios():
     assert m.equivalent_kv_heads(a.change({"layers[0-15].n_kv_heads": 4})) == 6
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(0, 4), st.integers(1, 30))
+def test_chunks_let_nothing_through_their_borders(chunks, window, context):
+    kinds = [{"type": "chunked", "chunk_size": c} for c in chunks] + [{"type": "sliding", "window_size": window}]
+    for order in (kinds, kinds[::-1]):
+        a = aw.ArchitectureConfig(
+            d_model=16, n_layers=len(order), n_heads=2, n_kv_heads=2,
+            layers=[{"layers": i, "attention": kind} for i, kind in enumerate(order)],
+        )  # fmt: skip
+        reached = influences(a, context)
+        assert int(m.reach(a, context=context)) == context - 1 - min(reached)
+        far = context - 1 - min(reached)
+        assert m.coverage(a, context=context).value * far == 100 * (len(reached) - 1) or not far
+
+
+def test_a_context_that_no_set_holds_is_refused():
+    with pytest.raises(aw.ArchwrightError, match="16,777,216 tokens"):
+        m.reach(aw.ArchitectureConfig(), context=2**40)
+
+
+def test_wavelengths_of_published_scalings():
+    """Each from its paper's description: which wavelengths are stretched, and by how much."""
+    theta, dims = 500_000.0, 128
+    plain = [2 * math.pi * theta ** (2 * i / dims) for i in range(64)]
+    base = {"d_model": 512, "n_heads": 4, "n_kv_heads": 4, "rope_theta": theta, "max_seq_len": 131072, "n_layers": 1}
+
+    def longest_and_shortest(context=None, **scaling):
+        a = aw.ArchitectureConfig(**base, rope_scaling=scaling)
+        given = {"context": context} if context else {}
+        return float(m.rope_wavelength_max(a, **given)), float(m.rope_wavelength_min(a, **given))
+
+    llama = {"type": "llama3", "factor": 8, "original_max_position": 8192, "low_freq_factor": 1, "high_freq_factor": 4}
+    assert longest_and_shortest(**llama) == pytest.approx((8 * plain[-1], plain[0]))
+    a = aw.ArchitectureConfig(**base, rope_scaling=llama)
+    kept = [w for w in plain if w < 8192 / 4]
+    stretched = [8 * w for w in plain if w > 8192]
+    between = [w for w in plain if 8192 / 4 <= w <= 8192]
+    smooth = [1 / ((1 - s) / (8 * w) + s / w) for w in between for s in [(8192 / w - 1) / 3]]
+    for limit in (100, 2500, 6000, 10_000, 60_000, 10**6):
+        expected = sum(w > limit for w in kept + smooth + stretched)
+        assert int(m.rope_incomplete_pairs(a, context=limit)) == expected
+
+    yarn = {"type": "yarn", "factor": 4, "original_max_position": 32768}
+    assert longest_and_shortest(**yarn) == pytest.approx((4 * plain[-1], plain[0]))
+    dynamic = {"type": "dynamic", "factor": 2, "original_max_position": 1000}
+    base["max_seq_len"] = 1000
+    assert longest_and_shortest(context=1000, **dynamic) == pytest.approx((plain[-1], plain[0]))
+    grown = theta * (2 * 3000 / 1000 - 1) ** (128 / 126)
+    assert longest_and_shortest(context=3000, **dynamic)[0] == pytest.approx(2 * math.pi * grown ** (126 / 128))
+
+
 def test_rotary_wavelengths():
     a = aw.ArchitectureConfig(d_model=256, n_heads=4, n_kv_heads=4, rope_theta=10000, max_seq_len=2048)
     longest = 2 * math.pi * 10000 ** (62 / 64)

@@ -147,7 +147,7 @@ def _chunks(bits: int, size: int, context: int) -> int:
     """From the latest reachable token of each chunk, everything back to the chunk's start."""
     seen = 0
     for start in range(0, context, size):
-        near, far = context - 1 - min(start + size, context) + 1, context - 1 - start
+        near, far = context - min(start + size, context), context - 1 - start
         inside = bits >> near & ((1 << (far - near + 1)) - 1)
         if inside:
             lowest = (inside & -inside).bit_length() - 1
@@ -162,8 +162,18 @@ def _towards_the_end(bits: int, steps: int, step: int, context: int) -> int:
     return int(format(seen, f"0{context}b")[::-1], 2)
 
 
+LONGEST = 2**24
+"""The longest context for which sets of tokens are built: two megabytes each."""
+
+
 def distances(a: ArchitectureConfig, context: int, where: Layers) -> int:
     """The set of distances from which a token can influence the last position, as bits of an integer."""
+    if context > LONGEST:
+        raise InvalidValue(
+            Problem(
+                "context", context, f"is more than the {LONGEST:,} tokens for which sets are built", "Ask for fewer"
+            )
+        )
     everything = (1 << context) - 1
     bits = 1
     for number in reversed(range(a.n_layers)):
