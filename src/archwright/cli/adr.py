@@ -229,13 +229,16 @@ def run_new(args: argparse.Namespace) -> int:
     from datetime import date
 
     from ..decisions.new import Draft, author, new
+    from ..errors import Problem, UsageError
     from ..project import find_root
     from .asking import ask_for
 
     root = find_root()
     alternatives: dict[str, dict[str, Any]] | None = None
     for word in args.alternative:
-        name, _, change = word.partition(":")
+        name, colon, change = word.partition(":")
+        if not colon:
+            raise UsageError(Problem("--alternative", word, "is not NAME:FIELD=VALUE", "Write mha:n_kv_heads=32"))
         alternatives = {
             **(alternatives or {}),
             name: {**(alternatives or {}).get(name, {}), **pairs([change], "--alternative")},
@@ -258,20 +261,26 @@ def run_new(args: argparse.Namespace) -> int:
                 "path": made.path,
                 "figures": made.figures,
                 "alternatives": made.alternatives,
+                "changes": list(made.changes),
+                "effects": [{"label": label, "change": change} for label, change in made.effects],
             }
         )
         return 0
     print(made.path)
+    for change in made.changes:
+        print(f"  {change}")
+    size = max((len(label) for label, _ in made.effects), default=0)
+    for label, effect in made.effects:
+        print(f"    {label:<{size}}  {effect}")
     if made.figures:
-        described = (
-            f", {len(made.alternatives)} alternatives ({', '.join(made.alternatives)}) with a table"
-            if made.alternatives
-            else ""
-        )
+        names = ", ".join(made.alternatives)
+        count = len(made.alternatives)
+        described = f", {count} alternative{'s' * (count != 1)} ({names}) with a table" if count else ""
         print(f"  written: front matter, {made.figures} figures{described}")
+        print("  left to you: why (Context), what it costs in quality (Consequences), whom you asked")
     else:
         print("  written: front matter and headings")
-    print("  left to you: why (Context), what it costs in quality (Consequences), whom you asked")
+        print("  left to you: every section")
     print("Next: edit it, then archwright check")
     return 0
 

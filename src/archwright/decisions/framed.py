@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..errors import Location, Problem
+from ..claims.resolve import alternative
+from ..errors import Location, Problem, did_you_mean
 from .claims_of import severity_of
 from .frame import MISSHAPEN, Frame
 from .record import status_problem
@@ -42,6 +43,7 @@ def frame_findings(frame: Frame, claims: list[ClaimResult]) -> Iterator[Finding]
     quiet = severity_of(record.status) is None
     if not quiet:
         yield from _broken_sides(frame, claims)
+        yield from _unknown_settings(frame)
         yield from _unused(frame)
     yield from _unrendered(frame)
     for line in _merges(frame):
@@ -68,6 +70,29 @@ def _broken_sides(frame: Frame, claims: list[ClaimResult]) -> Iterator[Finding]:
             continue
         place = record.place(*((name,) if name in ("base", "decision") else ("alternatives", name)))
         yield Finding("broken-base", "error", record.path, place.line, place.column, f"{name}: {side.problem}")
+
+
+def _unknown_settings(frame: Frame) -> Iterator[Finding]:
+    """Settings of the record or an alternative that nothing has; what only some metrics have is ignored by others."""
+    from ..costs.metric import known_setting
+
+    record = frame.record
+    given: list[tuple[tuple[str, ...], str]] = [(("settings", key), key) for key in record.settings]
+    for name, data in record.alternatives.items():
+        given += [(("alternatives", name, "settings", key), key) for key in alternative(data)[1]]
+    for keys, key in given:
+        if known_setting(key):
+            continue
+        from ..costs.settings import SETTINGS
+        from ..evidence.request import BENCH_SETTINGS
+
+        if key in BENCH_SETTINGS:
+            continue
+
+        place = record.place(*keys)
+        message = f"{'.'.join(keys)} is a setting of no metric"
+        remedy = did_you_mean(key, SETTINGS, "Settings")
+        yield Finding("bad-setting", "error", record.path, place.line, place.column, message, remedy)
 
 
 def _unrendered(frame: Frame) -> Iterator[Finding]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..arch.attention.base import divisors
 from ..arch.config import ArchitectureConfig
 from ..arch.loading import load
-from ..errors import ArchwrightError, InvalidValue, Problem, UsageError
+from ..claims.labels import is_name
+from ..errors import NOTHING, ArchwrightError, InvalidValue, Problem, UsageError, did_you_mean
 from ..project import find as find_project
 from .filling import filled
 from .frame import Frames
@@ -44,6 +45,10 @@ class Created:
     figures: int
     alternatives: dict[str, dict[str, Any]]
     text: str
+    changes: tuple[str, ...] = ()
+    """What changes, `n_kv_heads 8 -> 4`."""
+    effects: tuple[tuple[str, str], ...] = ()
+    """What that does: a metric's label and `4.00 GiB to 2.00 GiB, 2.00x smaller`."""
 
 
 WORDS = {
@@ -60,14 +65,13 @@ def new(draft: Draft, folder: str | os.PathLike[str], root: Path) -> Created:
     """Write a new record with the next free number in a folder; parallel calls get different numbers."""
     if not draft.title.strip():
         raise UsageError(Problem("title", draft.title, "is empty", 'Write archwright adr new "Fewer KV heads"'))
-    base = draft.base or default_base(root)
+    base = _from_root(draft.base, root) or default_base(root)
     config: ArchitectureConfig | None = None
     if base is not None:
         config = load(base if base.startswith("preset:") else _located(base, root), root)
-        if draft.decision:
-            config.change(draft.decision)  # problems are reported before anything is written
-    elif draft.decision:
-        raise UsageError(Problem("base", None, "is missing: what is changed?", "Add --base architecture.yaml"))
+    elif draft.decision or draft.alternatives:
+        raise UsageError(Problem("base", NOTHING, "is missing: what is changed?", "Add --base architecture.yaml"))
+    _require_valid(draft, config)  # problems are reported before anything is written
     alternatives = draft.alternatives
     if alternatives is None:
         alternatives = proposed_alternatives(config, draft.decision) if config and draft.decision else {}
@@ -78,13 +82,63 @@ def new(draft: Draft, folder: str | os.PathLike[str], root: Path) -> Created:
     frames = Frames()
     probe = os.path.join(os.fspath(folder), "draft.md")
     sections, compared = _sections(draft, config, settings)
+    if not compared and draft.alternatives is None:
+        alternatives = {}  # nothing would stand in their table
     if alternatives and compared:
         frame = frames.of(_rendered(draft, base, alternatives, settings, sections), probe)
         sections["Alternatives Considered"] = _alternatives(alternatives) + table(frame, compared[:3])
     text, _, _ = filled(frames, _rendered(draft, base, alternatives, settings, sections), probe)
     figures = len(frames.of(text, probe).document.claims)
     path = create(folder, draft.title, lambda number: text)
-    return Created(path, figures, alternatives, text)
+    changes = [f"{p} {_before(config, p)} -> {_said(v)}" for p, v in draft.decision.items()] if config else []
+    effects = _effects(config, draft.decision, compared, settings) if config else []
+    return Created(path, figures, alternatives, text, tuple(changes), tuple(effects))
+
+
+def _from_root(base: str | None, root: Path) -> str | None:
+    """A base as a record names it: a file that was named from the current folder is named from the project's root."""
+    if base is None or base.startswith("preset:") or (root / base).exists() or not os.path.exists(base):
+        return base
+    return os.path.relpath(base, root).replace(os.sep, "/")
+
+
+def _require_valid(draft: Draft, config: ArchitectureConfig | None) -> None:
+    """InvalidValue with everything that is wrong with the decision, the alternatives and the settings."""
+    from ..costs.metric import known_setting
+    from ..costs.settings import SETTINGS
+
+    problems: list[Problem] = []
+    changes = [("", draft.decision), *((f"{n}: ", c) for n, c in (draft.alternatives or {}).items())]
+    for owner, change in changes:
+        if owner and not is_name(owner[:-2]):
+            rule = "is no name of an alternative: lower case letters, digits, _ and -, none of the reserved words"
+            problems.append(Problem("alternative", owner[:-2], rule, "Write --alternative mha:n_kv_heads=32"))
+        try:
+            if config is not None:
+                config.change(change)
+        except ArchwrightError as error:
+            problems += [replace(p, field=owner + p.field) for p in error.problems]
+    for name in draft.settings:
+        if not known_setting(name):
+            problems.append(Problem(name, NOTHING, "is not a setting", did_you_mean(name, SETTINGS)))
+    if problems:
+        raise InvalidValue(problems)
+
+
+def _effects(
+    config: ArchitectureConfig, decision: Mapping[str, Any], compared: Sequence[str], settings: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Label and comparison of each metric that the decision alters."""
+    from ..claims.judge import judge_comparison
+    from ..claims.texts import parse_text
+    from ..costs.metric import metrics
+
+    after = config.change(decision) if decision else config
+    for name in compared:
+        definition = metrics.get(name)
+        own = {k: v for k, v in settings.items() if k in definition.settings}
+        judged = judge_comparison(parse_text("?"), definition(config, **own), definition(after, **own))
+        yield definition.label, judged.shown
 
 
 def _located(base: str, root: Path) -> Path | str:
@@ -128,6 +182,8 @@ def proposed_alternatives(config: ArchitectureConfig, decision: Mapping[str, Any
         else:
             options = [value // 2, value * 2]
         for option in options:
+            if _before(config, path) == _said(option):
+                continue  # that is what the decision changes
             change = {**decision, path: option}
             try:
                 config.change(change)
@@ -176,13 +232,24 @@ def _rendered(
 
 
 def _decision_line(config: ArchitectureConfig, path: str, value: Any) -> str:
+    before = _before(config, path)
+    return f"Use `{path}: {_said(value)}`" + (f" instead of {before}." if before else ".")
+
+
+def _before(config: ArchitectureConfig, path: str) -> str:
+    """What a path reads before the change; where it differs between layers, each value once."""
     from ..arch.change import readings
 
     try:
-        before = " and ".join(shown_value(r.value) for r in readings(config, path))
+        return " and ".join(dict.fromkeys(_said(r.value) for r in readings(config, path)))
     except InvalidValue:
-        before = ""
-    return f"Use `{path}: {shown_value(value)}`" + (f" instead of {before}." if before else ".")
+        return ""
+
+
+def _said(value: Any) -> str:
+    """A value as YAML; a part of a layer by its type."""
+    kind = getattr(value, "type", None)
+    return kind if isinstance(kind, str) else shown_value(value)
 
 
 def _consequences(

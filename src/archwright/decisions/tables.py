@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidValue, Problem
+from ..errors import NOTHING, InvalidValue, Problem
 from ..units import Quantity
 from .frame import Frame
 
@@ -39,7 +39,7 @@ def table(
         for column in columns:
             side = context.sides[column]
             if side.config is None:
-                raise InvalidValue(Problem(column, None, f"cannot be computed: {side.problem}"))
+                raise InvalidValue(Problem(column, NOTHING, f"cannot be computed: {side.problem}"))
             given = {**context.settings, **side.settings, **(settings or {})}
             own = {k: v for k, v in given.items() if k in definition.settings}
             value = definition(side.config, **own)
