@@ -6,6 +6,8 @@ attention, in interleaved samples, and prints a table with the ratios.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -35,6 +37,16 @@ _TESTED = {"full", "gqa", "mqa", "sliding", "dilated"}
 for _name in CustomAttentionFactory.list_variants():  # a variant that somebody adds here is tested unasked
     if _name not in _TESTED and attention_types.get(_name).__module__.startswith("archwright."):
         globals()[f"Test{_name.title().replace('_', '')}"] = conformance(_name)
+
+
+@pytest.fixture(autouse=True)
+def few_threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Small shapes run best on one thread, and a busy machine then harms least; benchmarks take what there is."""
+    before = torch.get_num_threads()
+    if "benchmark" not in request.node.name:
+        torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def config(d_model: int, n_layers: int, **fields: object) -> ArchitectureConfig:

@@ -127,7 +127,22 @@ class Transformer(nn.Module):
         """
         padded = self._check(tokens, kv_caches, attention_mask, segments)
         if padded is not None:
-            tokens, segments = padded.tokens, padded.segments
+            return padded.restore(self.logits(self._run(padded.tokens, kv_caches, padded.segments)))
+        return self.logits(self._run(tokens, kv_caches, segments))
+
+    def features(
+        self, tokens: Tensor, kv_caches: Sequence[Cache] | None = None, *, segments: Segments | None = None
+    ) -> Tensor:
+        """What the head reads, (B, T, D) or packed (total, D): for those who need logits of a few positions only."""
+        self._check(tokens, kv_caches, None, segments)
+        return self._run(tokens, kv_caches, segments)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(..., V) from (..., D)."""
+        out: Tensor = self.head(features)
+        return out
+
+    def _run(self, tokens: Tensor, kv_caches: Sequence[Cache] | None, segments: Segments | None) -> Tensor:
         x = self.embedding(tokens)
         for number, layer in enumerate(self.layers):
             cache = None if kv_caches is None else kv_caches[number]
@@ -135,8 +150,8 @@ class Transformer(nn.Module):
                 x = layer(x, cache, segments)
             else:
                 x = checkpoint(layer, x, cache, segments, use_reentrant=False, **self._kept())
-        logits: Tensor = self.head(self.final_norm(x))
-        return logits if padded is None else padded.restore(logits)
+        out: Tensor = self.final_norm(x)
+        return out
 
     def _kept(self) -> dict[str, Any]:
         """What checkpointing keeps: nothing inside a layer, or (selective) the results of matrix products."""
