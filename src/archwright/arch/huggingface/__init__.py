@@ -25,12 +25,22 @@ from .wrapper import INNER, TextPart, inner_key, text_part
 if TYPE_CHECKING:
     from ..files import Document
 
-__all__ = ["import_config", "model_types"]
+__all__ = ["export_config", "import_config", "model_types"]
 
 
 def model_types() -> tuple[str, ...]:
     """The model types that can be imported, sorted."""
     return tuple(sorted(MODULES))
+
+
+def export_config(config: ArchitectureConfig, model_type: str) -> dict[str, Any]:
+    """The config.json of that model type which describes this architecture, read back and compared.
+
+    NotSupported names what the family cannot say. UnknownName: a model type that nobody knows.
+    """
+    from .export import export_config
+
+    return export_config(config, model_type)
 
 
 def import_config(document: Document) -> ArchitectureConfig:

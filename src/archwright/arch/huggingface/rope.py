@@ -29,7 +29,7 @@ _YARN = {
     "attention_factor": ("attention_scale", _FLOAT),
     "truncate": ("truncate", bool),
 }
-_SCALINGS: dict[str, dict[str, tuple[str, Any]]] = {
+SCALINGS: dict[str, dict[str, tuple[str, Any]]] = {
     "linear": {"factor": ("factor", _FLOAT)},
     "dynamic": {"factor": ("factor", _FLOAT)},
     "yarn": _YARN,
@@ -50,7 +50,7 @@ _SCALINGS: dict[str, dict[str, tuple[str, Any]]] = {
     },
 }
 """Of each scaling, the published keys: ours and the type."""
-_REQUIRED = {
+REQUIRED = {
     "linear": ("factor",),
     "dynamic": ("factor",),
     "yarn": ("factor",),
@@ -59,7 +59,7 @@ _REQUIRED = {
 }
 _SYNONYMS = {"su": "longrope"}
 _ENTRIES = frozenset(
-    {"type", "rope_type", "rope_theta", "partial_rotary_factor"} | {k for s in _SCALINGS.values() for k in s}
+    {"type", "rope_type", "rope_theta", "partial_rotary_factor"} | {k for s in SCALINGS.values() for k in s}
 )
 
 
@@ -175,15 +175,15 @@ def _shared(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], name: str
 def _scaling(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], kind: str | None) -> dict[str, Any] | None:
     if kind is None or kind == "default":
         if kind is None and "factor" in data:
-            keys.refuse((*way, "factor"), "needs a rope_type beside it", f"Known: {', '.join(_SCALINGS)}")
+            keys.refuse((*way, "factor"), "needs a rope_type beside it", f"Known: {', '.join(SCALINGS)}")
         else:
             _unread(keys, data, way, "the plain rotary embedding", set())
         return None
-    known = _SCALINGS.get(kind)
+    known = SCALINGS.get(kind)
     if known is None:
         named = "rope_type" if data.get("rope_type") is not None else "type"
-        hint = did_you_mean(kind, _SCALINGS)
-        listed = f"{hint} Known: {', '.join(_SCALINGS)}" if hint.startswith("Did") else hint
+        hint = did_you_mean(kind, SCALINGS)
+        listed = f"{hint} Known: {', '.join(SCALINGS)}" if hint.startswith("Did") else hint
         keys.cannot((*way, named), "is not a RoPE scaling that can be imported", listed)
         return None
     made: dict[str, Any] = {"type": kind}
@@ -198,7 +198,7 @@ def _scaling(keys: Keys, data: Mapping[str, Any], way: tuple[str, ...], kind: st
             keys.problems.append(problem.at(keys.where((*way, theirs), False)))
         made[ours] = [float(v) for v in value] if wanted is list and not problem else value
     _complete(keys, made, data, way, kind)
-    for theirs in _REQUIRED[kind]:
+    for theirs in REQUIRED[kind]:
         if known[theirs][0] not in made:
             label = ".".join((*way, theirs))
             keys.problems.append(Problem(label, NOTHING, f"is missing: {kind} needs it").at(keys.where(way, False)))
