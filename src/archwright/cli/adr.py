@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import Help, add_json, pairs, print_json, scalar, width
+from .common import Help, add_json, colour, pairs, print_json, settings_of, width
 
 if TYPE_CHECKING:
     from ..decisions.record import Record
@@ -69,9 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     sub = command("table", "print a Markdown table of bound figures: metrics by alternatives", run_table)
     sub.add_argument("metrics", nargs="+", metavar="METRIC", help="metrics, one a row")
-    sub.add_argument(
-        "--record", required=True, metavar="RECORD", help="number or path of the record that the table is for"
-    )
+    sub.add_argument("--record", metavar="RECORD", help="the record that the table is for (the last proposed one)")
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all figures")
 
     command("list", "all records with number, status and title", run_list, json=True)
@@ -105,7 +104,7 @@ def folder_of(args: argparse.Namespace) -> Path:
 
 
 def records_of(args: argparse.Namespace) -> list[Record]:
-    """Every record that can be read; those that cannot are named on stderr by `check`."""
+    """Every record that can be read; those that cannot are named on stderr."""
     from ..decisions.record import find_records, read
     from ..errors import NOTHING, ArchwrightError, Problem, Unreadable
 
@@ -116,7 +115,8 @@ def records_of(args: argparse.Namespace) -> list[Record]:
     for path in find_records(folder):
         try:
             record = read(path)
-        except ArchwrightError:
+        except ArchwrightError as error:
+            print(error, file=sys.stderr)
             continue
         if record.is_record:
             found.append(record)
@@ -178,7 +178,9 @@ def run_list(args: argparse.Namespace) -> int:
 def run_show(args: argparse.Namespace) -> int:
     """Print one record's facts and its claims."""
     from ..decisions.check import check
+    from ..decisions.output import claim_lines
     from ..decisions.record import read
+    from ..decisions.template import flow
 
     path = path_of(args, args.record)
     record = read(path)
@@ -193,10 +195,9 @@ def run_show(args: argparse.Namespace) -> int:
         if references:
             print(f"{word} {', '.join(references)}")
     if record.base:
-        print(f"base {record.base}" + (f" · decision {record.decision}" if record.decision else ""))
+        print(f"base {record.base}" + (f" · decision {flow(record.decision)}" if record.decision else ""))
     for claim in report.claims:
-        print(f"  {claim.line}:{claim.column:<5}{claim.verdict:<10}{claim.text}  [{claim.label}]")
-        print(f"           {claim.message}")
+        print("\n".join(claim_lines(claim, width(120), colour())))
     return 0
 
 
@@ -346,13 +347,20 @@ def run_table(args: argparse.Namespace) -> int:
     from ..decisions.tables import table
     from ..textio import read_text
 
-    path = path_of(args, args.record)
+    path = path_of(args, args.record) if args.record else latest(args)
     frame = Frames().of(read_text(path).text, path)
-    print(
-        table(
-            frame,
-            args.metrics,
-            settings={k: scalar(str(v)) if isinstance(v, str) else v for k, v in pairs(args.set, "--set").items()},
-        )
-    )
+    print(table(frame, args.metrics, settings=settings_of(args)))
+    if not args.record:
+        print(f"for {path}; another: --record N", file=sys.stderr)
     return 0
+
+
+def latest(args: argparse.Namespace) -> str:
+    """The path of the record that is being written: the last proposed one that has a base, else the last one."""
+    from ..errors import NOTHING, Problem, Unreadable
+
+    found = [record for record in records_of(args) if record.base]
+    if not found:
+        rule = "holds no record with a base"
+        raise Unreadable(Problem(str(folder_of(args)), NOTHING, rule, 'Start with archwright adr new "Title"'))
+    return ([record for record in found if record.status == "proposed"] or found)[-1].path

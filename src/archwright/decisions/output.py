@@ -101,7 +101,7 @@ def claim_lines(claim: ClaimResult, width: int, colour: bool) -> list[str]:
     written = " ".join(claim.text.split())
     place = f"{claim.line}:{claim.column}"
     head = f"  {place:<7}{_paint(f'{claim.verdict:<10}', STYLES.get(claim.verdict, 'dim'), colour)}"
-    message = " ".join(claim.message.split()).removesuffix(f", not {written}")
+    message = " ".join(claim.message.split()).removesuffix(f", not {written}").removesuffix(f", {written}")
     if claim.verdict in ("holds", "fails", "open", "error", "unchecked") and message:
         message = f"{claim.label} {message}"
     if len(INDENT) + len(written) + 3 + len(message) <= width:

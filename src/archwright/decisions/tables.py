@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import NOTHING, InvalidValue, Problem
+from ..errors import NOTHING, InvalidValue, Problem, UnknownName, did_you_mean
 from ..units import Quantity
 from .frame import Frame
-
-HEADINGS = {"base": "base", "decision": "decision"}
 
 
 def table(
     frame: Frame, metrics: Sequence[str], sides: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None
 ) -> str:
-    """A Markdown table, one metric a row, one side a column; a row shares unit and decimals.
+    """A Markdown table, one metric or field a row, one side a column; a row shares unit and decimals.
 
     By default the columns are the decision and every alternative (the base in a record without a decision).
     """
+    from ..costs.fields import is_field
+    from ..costs.metric import evaluate, unknown
     from ..costs.metric import metrics as known
     from ..costs.table import shared
 
@@ -31,23 +31,33 @@ def table(
     ]
     if problems:
         raise InvalidValue(problems)
+    unknown_names = [p for n in metrics if n not in known and not is_field(n) for p in unknown(n).problems]
+    if unknown_names:
+        raise UnknownName(unknown_names)
+    given = dict(settings or {})
+    taken = {key for name in metrics if name in known for key in known.get(name).settings}
+    problems = [
+        Problem(key, NOTHING, f"is not a setting of {' or '.join(metrics)}", did_you_mean(key, taken, "They take"))
+        for key in given
+        if key not in taken
+    ]
+    if problems:
+        raise InvalidValue(problems)
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
-    suffix = "(" + ", ".join(f"{k}={v}" for k, v in settings.items()) + ")" if settings else ""
     for name in metrics:
-        definition = known.get(name, "metric")
-        cells: list[Quantity | None] = []
+        definition = known.get(name) if name in known else None
+        own = {k: v for k, v in given.items() if definition is not None and k in definition.settings}
+        suffix = "(" + ", ".join(f"{k}={v}" for k, v in own.items()) + ")" if own else ""
+        cells: list[Quantity] = []
         for column in columns:
             side = context.sides[column]
             if side.config is None:
                 raise InvalidValue(Problem(column, NOTHING, f"cannot be computed: {side.problem}"))
-            given = {**context.settings, **side.settings, **(settings or {})}
-            own = {k: v for k, v in given.items() if k in definition.settings}
-            value = definition(side.config, **own)
-            cells.append(value if isinstance(value, Quantity) else None)
-        texts = shared([c for c in cells if c is not None])
-        if len(texts) != len(columns):
-            raise InvalidValue(Problem("metric", name, "has no figure on every side"))
+            value = evaluate(
+                name, side.config, {**context.settings, **side.settings, **own} if definition else {}, False
+            )
+            cells.append(value)
         labels = [f"{name}{suffix}" + ("" if column == context.default else f".{column}") for column in columns]
-        row = " | ".join(f"[{text}][{label}]" for text, label in zip(texts, labels, strict=True))
-        lines.append(f"| {definition.label} | {row} |")
+        row = " | ".join(f"[{text}][{label}]" for text, label in zip(shared(cells), labels, strict=True))
+        lines.append(f"| {definition.label if definition else name} | {row} |")
     return "\n".join(lines)
