@@ -74,7 +74,7 @@ def main() -> int:
     doubled = []
     for _ in range(1 if args.smoke else 10):
         once, again = arm(draw.randrange(10**6)), arm(draw.randrange(10**6))
-        doubled.append(entry(*compared(once, lambda f=again: (f(), f()), seconds)))  # type: ignore[misc]
+        doubled.append(entry(*compared(once, lambda f=again: (f(), f()), 5 * seconds)))  # type: ignore[misc]
     alarms = sum(bool(e["leaves_out_1"]) for e in same)
     called = sum(bool(e["called_an_effect"]) for e in same)
     ratios = [float(str(e["ratio"])) for e in doubled]
@@ -84,7 +84,7 @@ def main() -> int:
     print(f"an arm that does the work twice: {min(ratios):.3f} to {max(ratios):.3f} times (1.9 to 2.1)")
     if args.smoke:
         return 0
-    honest = 10 * alarms <= benches and not called and 1.9 <= min(ratios) and max(ratios) <= 2.1
+    honest = 10 * alarms <= benches and not called and min(ratios) >= 1.9 and max(ratios) <= 2.1
     result = {
         "made_by": "benchmarks/bench_honesty.py",
         "created": now(),
