@@ -6,6 +6,7 @@ from importlib import metadata
 
 import pytest
 
+from archwright import registry
 from archwright.registry import Registry
 
 
@@ -50,7 +51,21 @@ class Entry:
 def test_a_broken_plugin_is_kept_apart(monkeypatch):
     entries = [Entry("good"), Entry("bad", ImportError("no such module"))]
     monkeypatch.setattr(metadata, "entry_points", lambda group: entries)
+    monkeypatch.setattr(registry, "any_plugin", lambda folders: True)
     things: Registry[type] = Registry("thing", "archwright.things")
     assert things.get("good") is One
     assert things.names() == ["good"]
     assert "no such module" in things.broken["bad"]
+
+
+def test_a_look_at_files_finds_a_plugin(tmp_path):
+    plain, ours = tmp_path / "plain-1.0.dist-info", tmp_path / "ours-1.0.dist-info"
+    plain.mkdir()
+    (plain / "entry_points.txt").write_text("[console_scripts]\nx = y:z\n")
+    assert not registry.any_plugin((str(tmp_path), str(tmp_path / "absent")))
+    ours.mkdir()
+    (ours / "entry_points.txt").write_text("[archwright.metrics]\nmine = pkg:metric\n")
+    assert registry.any_plugin((str(tmp_path), ""))
+    archive = tmp_path / "some.zip"
+    archive.write_bytes(b"")
+    assert registry.any_plugin((str(archive),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -130,6 +129,8 @@ class WriteFailed(ArchwrightError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, or None when nothing is close."""
+    import difflib  # 3 ms that only an error needs
+
     candidates = list(known)
     for cutoff in (0.75, 0.6):
         hits = difflib.get_close_matches(name.lower().replace("-", "_"), candidates, n=1, cutoff=cutoff)

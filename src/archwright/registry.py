@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from .errors import NOTHING, InvalidValue, Problem, UnknownName, did_you_mean
@@ -14,6 +17,29 @@ def owner(thing: object) -> str:
     """`module.qualname` of a class or function; of a value, of its type."""
     named = thing if hasattr(thing, "__qualname__") else type(thing)
     return f"{named.__module__}.{getattr(named, '__qualname__', '')}"
+
+
+@lru_cache(maxsize=8)
+def any_plugin(folders: tuple[str, ...]) -> bool:
+    """Whether a distribution in one of the folders may offer entry points of ours; a look at files that saves the slow way.
+
+    Where the import path holds anything but folders (a zip file, a finder of somebody's own) the answer is yes.
+    """
+    for folder in dict.fromkeys(folders):
+        folder = folder or "."
+        if not os.path.isdir(folder):
+            if os.path.exists(folder):
+                return True
+            continue
+        for name in os.listdir(folder):
+            if name.endswith((".dist-info", ".egg-info")):
+                try:
+                    with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:
+                        if b"[archwright." in file.read():
+                            return True
+                except OSError:
+                    continue
+    return False
 
 
 class Registry(Generic[T]):
@@ -59,6 +85,8 @@ class Registry(Generic[T]):
         self._load_own()
         if plugins and self._group and not self._plugins_loaded:
             self._plugins_loaded = True
+            if not any_plugin(tuple(sys.path)):
+                return
             from importlib import metadata  # 20 ms that most runs do not need
 
             for entry in metadata.entry_points(group=self._group):

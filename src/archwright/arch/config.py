@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -342,6 +341,8 @@ def _rebuild(fields: dict[str, Any], source: Source) -> ArchitectureConfig:
 
 def fingerprint(tree: Any) -> str:
     """`v1-` and 16 hex digits of the SHA-256 of a tree in canonical JSON."""
+    import hashlib  # loads OpenSSL, which most runs do not need
+
     text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
     return "v1-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import sys
 from types import ModuleType
 from typing import Any
@@ -124,8 +123,8 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def report(error: ArchwrightError, as_json: bool = False) -> int:
-    """Print an error for people (stderr) or programs (stdout); returns the exit code."""
+def report(error: ArchwrightError, as_json: bool = False, done: str = "computed") -> int:
+    """Print an error for people (stderr) or programs (stdout); returns the exit code. `done` is what was not."""
     if as_json:
         print(
             json.dumps(
@@ -153,7 +152,7 @@ def report(error: ArchwrightError, as_json: bool = False) -> int:
     files = list(dict.fromkeys(p.where.path for p in error.problems if p.where))
     if files and error.exit_code == 3 and error.code != "write-failed":
         count = len(error.problems)
-        print(f"{count} problem{'s' * (count > 1)} in {', '.join(files)}; nothing was computed.", file=sys.stderr)
+        print(f"{count} problem{'s' * (count > 1)} in {', '.join(files)}; nothing was {done}.", file=sys.stderr)
     return error.exit_code
 
 
@@ -166,7 +165,11 @@ def _found(value: object) -> str | None:
 
 def width(limit: int = 100) -> int:
     """Columns to fill: the terminal's, at most `limit`."""
-    return max(40, min(limit, shutil.get_terminal_size((80, 24)).columns))
+    try:
+        columns = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(sys.__stdout__.fileno()).columns
+    except (ValueError, OSError, AttributeError):
+        columns = 80
+    return max(40, min(limit, columns))
 
 
 def colour(stream: Any = None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 from collections.abc import Sequence
 from fractions import Fraction
@@ -32,6 +31,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequen
 
 def as_html(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], caption: str = "") -> str:
     """An HTML table for notebooks."""
+    import html  # its table of entities is large, and terminals need none of it
 
     def line(cells: Sequence[str], tag: str) -> str:
         made = (
