@@ -1,4 +1,4 @@
-"""Independent references: a float64 loop over queries that follows the definition, and dense attention in low precision.
+"""Independent references: a float64 loop that follows the definition, and dense attention in low precision.
 
 B batch, T query tokens, S key tokens, N query heads, K key/value heads, H head_dim.
 """
@@ -59,7 +59,7 @@ def random_inputs(
     return made[0], made[1], made[2]
 
 
-def check(got: Tensor, exact: Tensor, low: Tensor, what: str = "result") -> None:
+def check(got: Tensor, exact: Tensor, low: Tensor | list[Tensor], what: str = "result") -> None:
     """The accuracy rule; in float64, where the loop is no better than what it judges, a few units of rounding."""
     if got.dtype == torch.float64:
         torch.testing.assert_close(got, exact, rtol=1e-12, atol=1e-12, msg=what)

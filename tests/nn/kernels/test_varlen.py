@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -25,7 +27,7 @@ def test_every_segment_is_as_if_alone(implementation, dilation, causal):
     out = sliding_attention_varlen(*inputs, torch.tensor(ENDS, dtype=torch.int32), **options)
     grad = torch.randn_like(out)
     grads = torch.autograd.grad(out, inputs, grad)
-    for start, stop in zip(ENDS, ENDS[1:], strict=False):
+    for start, stop in pairwise(ENDS):
         if start == stop:
             continue
         alone = [x.detach()[start:stop].transpose(0, 1)[None].requires_grad_() for x in inputs]

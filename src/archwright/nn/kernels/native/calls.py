@@ -1,0 +1,133 @@
+"""Calls into the compiled library: tensors as pointers and strides, threads those of torch."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..band import Band
+
+
+class _Tensor(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("batch", ctypes.c_int64),
+        ("head", ctypes.c_int64),
+        ("token", ctypes.c_int64),
+    )
+
+
+class _Problem(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("B", "N", "K", "T", "S", "H", "left", "right")),
+        ("scale", ctypes.c_float),
+        ("threads", ctypes.c_int),
+        ("parallel", ctypes.c_void_p),
+    )
+
+
+def why_not(q: Tensor) -> str:
+    """The reason against the native kernels for queries (B, N, T, H), or an empty text."""
+    from .library import status
+
+    if q.device.type != "cpu" or q.dtype != torch.float32:
+        return "native kernels compute in float32 on a CPU"
+    found = status()
+    if found.library is None:
+        return found.reason
+    if q.shape[-1] % found.lanes:
+        return f"native kernels need a head_dim that is a multiple of {found.lanes}"
+    return ""
+
+
+def forward(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    band: Band,
+    scale: float,
+    out: Tensor,
+    statistics: Tensor,
+    library: ctypes.CDLL | None = None,
+) -> None:
+    """Fill out (B, N, T, H) and statistics (2, B, N, T): each row's largest score, and 1 over its sum."""
+    tensors = [_tensor(x) for x in (q, k, v, out, statistics[0], statistics[1])]
+    _library(library).archwright_sliding_forward(_problem(q, k, band, scale), *tensors)
+
+
+def backward(
+    grad: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor,
+    statistics: Tensor,
+    band: Band,
+    scale: float,
+    library: ctypes.CDLL | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of q, k and v from what `forward` filled."""
+    dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+    tensors = [_tensor(x) for x in (grad, q, k, v, out, *statistics, dq, dk, dv)]
+    _library(library).archwright_sliding_backward(_problem(q, k, band, scale), *tensors)
+    return dq, dk, dv
+
+
+def self_check(library: ctypes.CDLL) -> str:
+    """Compare with torch on a small case: the reason not to trust what the compiler made, or an empty text."""
+    source = torch.Generator().manual_seed(0)
+    width = 2 * int(library.archwright_lanes())
+    q, k, v, grad = (torch.randn(1, n, 75, width, generator=source) for n in (2, 1, 1, 2))
+    band = Band(19, 3, 75, 75)
+    out, statistics = torch.full_like(q, float("nan")), torch.full((2, *q.shape[:3]), float("nan"))
+    forward(q, k, v, band, width**-0.5, out, statistics, library)
+    got = (out, *backward(grad, q, k, v, out, statistics, band, width**-0.5, library))
+    with torch.enable_grad():
+        inputs = [x.requires_grad_() for x in (q, k, v)]
+        hidden = band.hidden(0, 75, 0, 75, q.device)
+        assert hidden is not None
+        both_k, both_v = (x.expand(1, 2, 75, width) for x in (k, v))
+        expected = F.scaled_dot_product_attention(q, both_k, both_v, attn_mask=~hidden)
+        wanted = (expected, *torch.autograd.grad(expected, inputs, grad))
+    if all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(got, wanted, strict=True)):
+        return ""
+    return "the native kernels were built, but their results are wrong on this machine"
+
+
+def _library(given: ctypes.CDLL | None) -> ctypes.CDLL:
+    from .library import status
+
+    library = given if given is not None else status().library
+    assert library is not None, "why_not was not asked"
+    return library
+
+
+def _tensor(x: Tensor) -> object:
+    assert x.dim() == 3 or x.stride(-1) == 1 or x.shape[-1] == 1
+    return ctypes.byref(_Tensor(x.data_ptr(), *x.stride()[:3]))
+
+
+def _problem(q: Tensor, k: Tensor, band: Band, scale: float) -> object:
+    batch, n_heads, tokens, width = q.shape
+    sizes = (batch, n_heads, k.shape[1], tokens, k.shape[2], width, band.left, band.right)
+    return ctypes.byref(_Problem(*sizes, scale, torch.get_num_threads(), _threads_of_torch()))
+
+
+@lru_cache(maxsize=1)
+def _threads_of_torch() -> int | None:
+    """Address of GOMP_parallel in the OpenMP library torch has loaded: its idle threads wait busily, ours would
+    compete with them. None where torch has another one; the kernels then start threads of their own."""
+    try:
+        lines = Path("/proc/self/maps").read_text("utf-8", "replace").splitlines()
+        paths = {line.split(maxsplit=5)[5] for line in lines if "libgomp" in line}
+        libraries = [ctypes.CDLL(path) for path in sorted(paths)]
+    except OSError:
+        return None
+    if len(libraries) != 1:
+        return None
+    return ctypes.cast(libraries[0].GOMP_parallel, ctypes.c_void_p).value
