@@ -135,6 +135,7 @@ def type_name(kind: Any) -> str:
     ('a whole number', 'a whole number or null', 'a list of texts')
     """
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+    names |= {Mapping: "a map", list: "a list"}
     if kind in names:
         return names[kind]
     if get_origin(kind) is tuple:

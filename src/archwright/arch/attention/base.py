@@ -211,6 +211,8 @@ class AttentionSpec(Spec):
             "o": (self.d_model, self.n_heads * self.value_dim),
         }
         for name, shape in widths.items():
+            if name in ("k", "v") and self.kv_shared_with is not None:
+                continue
             part = "attention.output" if name == "o" else "attention.qkv"
             yield Weight(f"{name}_proj.weight", part, shape)
             if name in self.bias:

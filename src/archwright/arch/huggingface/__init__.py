@@ -106,7 +106,7 @@ def _short(name: str) -> str:
 
 def _model_type(document: Document) -> str | None:
     """The model type, if it can be imported; None where a language model is within that may be."""
-    from .unsupported import reason
+    from .unsupported import mixed, reason
 
     data = document.data
     kind = data.get("model_type")
@@ -126,6 +126,9 @@ def _model_type(document: Document) -> str | None:
         return None
     if kind in MODULES:
         return kind
+    why = mixed(kind)
+    if why:
+        raise NotSupported(Problem("model_type", kind, *why).at(where))
     hint = nearest(kind, MODULES)
     remedy = f"Did you mean {hint}?" if hint else f"Known: {', '.join(model_types())}"
     raise UnknownName(Problem("model_type", kind, "is not a model type that is known here", remedy).at(where))

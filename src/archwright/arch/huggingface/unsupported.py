@@ -35,6 +35,9 @@ _REASONS: dict[str, str] = {
         kolibri1 laguna lara_mini llama4_text mellum mimo_v2_flash minimax_m3_vl_text ministral3 mistral4
         modernbert-decoder nanochat sarvam_mla sarvam_moe solar_open vaultgemma youtu""",
 }
+_MIXED = """qwen2_vl qwen2_5_vl qwen3_vl qwen3_vl_moe phi3_v phi4mm phi4_multimodal llava llava_next minicpmv
+    internvl_chat fuyu emu3 deepseek_vl_v2 multi_modality cogvlm mplug_owl2 molmo"""
+"""Multimodal types whose configs may keep the language model's keys beside the others."""
 _WORTH_WRITING = ("remote code", "has not been written")
 
 
@@ -45,3 +48,13 @@ def reason(model_type: str) -> tuple[str, str] | None:
             remedy = "Write its shape as an architecture file" if any(w in text for w in _WORTH_WRITING) else ""
             return text, remedy
     return None
+
+
+def mixed(model_type: str) -> tuple[str, str] | None:
+    """Why a multimodal config without a part for its language model is not imported."""
+    if model_type not in _MIXED.split():
+        return None
+    return (
+        "is multimodal, and the keys of its language model stand among the others",
+        "Save those of the language model alone as a config.json with its own model_type",
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidValue, Location, NotSupported, Problem, show
 from .families import MODULES
+from .unsupported import reason
 
 if TYPE_CHECKING:
     from ..files import Document
@@ -47,6 +48,9 @@ def text_part(document: Document, key: str) -> tuple[TextPart, str]:
     if kind not in MODULES:
         named = f" ({show(kind)})" if kind is not None else ", which does not say its model_type,"
         rule = f"is a multimodal wrapper, and its language model in {key}{named} cannot be imported"
+        why = reason(kind) if isinstance(kind, str) else None
+        if why:
+            rule += f": it {why[0]}"
         remedy = f"A {key} of a known type can be imported on its own: save it as a config.json with its model_type"
         raise NotSupported(Problem("model_type", whole, rule, remedy).at(document.where(("model_type",))))
     tied, own = outer.get("tie_word_embeddings"), inner.get("tie_word_embeddings")
