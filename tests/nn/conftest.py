@@ -38,3 +38,16 @@ def config() -> ArchitectureConfig:
 @pytest.fixture
 def model(config: ArchitectureConfig) -> Transformer:
     return Transformer(config, seed=0).eval()
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """Whatever a test registers is forgotten after it, so that no inventory counts it."""
+    from archwright.arch.attention import attention_types
+    from archwright.nn.factory import variants
+
+    attention_types.names(), variants.names()  # what is built in loads first
+    before = [(r, dict(r._items)) for r in (attention_types, variants)]
+    yield
+    for registry, items in before:
+        registry._items = items

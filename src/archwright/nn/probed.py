@@ -33,8 +33,8 @@ class ProbedSpec(AttentionSpec):
     """Whether any further field is accepted, as an option of the module."""
     module_type: ClassVar[type[nn.Module]] = nn.Module
 
-    options: tuple[tuple[str, Any], ...] = ()
-    """What the module's constructor gets beside the common fields."""
+    options: tuple[Any, ...] = ()
+    """What the module's constructor gets beside the common fields: (name, value) pairs."""
 
     def visible(self, q: Any, k: Any) -> Any:
         raise NotSupported(Problem(f"attention type {self.type}", NOTHING, "has no spec that states what it sees"))

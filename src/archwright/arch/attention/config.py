@@ -58,7 +58,7 @@ class AttentionConfig:
         for name, value in (("window_size", window_size), ("dilation", dilation)):
             if value is None:
                 continue
-            if name in known_fields:
+            if name in known_fields or target.OPEN:
                 fields[name] = value
             elif not problems or problems[0].field != "type":
                 rule = f"is not a field of {type}, which has no {name.partition('_')[0]}"

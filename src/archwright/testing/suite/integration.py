@@ -131,7 +131,8 @@ class Integration:
         other.load_state_dict(torch.load(buffer, weights_only=True))
         assert torch.equal(other(x), attn(x))
         assert torch.equal(copy.deepcopy(attn)(x), attn(x))
-        assert torch.equal(pickle.loads(pickle.dumps(attn))(x), attn(x))
+        if "<locals>" not in type(case.spec).__qualname__ + type(attn).__qualname__:  # a notebook's has no place
+            assert torch.equal(pickle.loads(pickle.dumps(attn))(x), attn(x))
 
     def test_it_compiles_without_graph_breaks(self, case: Case) -> None:
         """`torch.compile(fullgraph=True)` traces the module, and the traced one computes the same."""
