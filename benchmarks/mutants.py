@@ -176,7 +176,7 @@ def mutants() -> list[Mutant]:
         ("return -(-amount // ways)", "return amount // ways"),
         ("keys = weight.name.endswith((", "keys = not weight.name.endswith(("),
         ("pieces = weight.shape[-1 if", "pieces = weight.shape[0 if"),
-        ("split(attention.n_kv_heads, tp) * by_head", "split(attention.n_heads, tp) * by_head"),
+        ("return split(heads, tp) * by_head", "return split(heads, tp + 1) * by_head"),
         ("(stage < extra)", "(stage <= extra)"),
         ("(last if stage == pp - 1 else 0)", "0"),
         ('UNSPLIT = ("norms", "router")', 'UNSPLIT = ("router",)'),
@@ -212,7 +212,7 @@ def mutants() -> list[Mutant]:
         ("min(context, limit - 1) if limit", "min(context, limit) if limit"),
         ("split(spec.cache_slots(context), page) * page", "split(spec.cache_slots(context), page)"),
         ("most = max(g.layer.attention", "most = min(g.layer.attention"),
-        ("g.count * held * g.layer", "held * g.layer"),
+        ("g.count * held * cached", "held * cached"),
         ("return Fraction(whole, context), notes", "return Fraction(whole, context + 1), notes"),
         ("elements(a, context + 1, cache, where)", "elements(a, context + 2, cache, where)"),
         ("return Fraction(batch * whole), notes", "return Fraction(whole), notes"),
@@ -247,7 +247,7 @@ def mutants() -> list[Mutant]:
         "costs/formulas/arithmetic.py",
         "arithmetic",
         ("return 2 * spec.n_heads * (spec.key_dim", "return 2 * spec.n_kv_heads * (spec.key_dim"),
-        ("(spec.key_dim + spec.value_dim)\n\n\ndef by_part", "spec.key_dim\n\n\ndef by_part"),
+        ("(spec.key_dim + spec.value_dim)\n\n\ndef expanded", "spec.key_dim\n\n\ndef expanded"),
         ("spec.visible_keys(context - 1)\n", "spec.visible_keys(context)\n"),
         ('return context * context if convention == "dense"', 'return context * context if convention != "dense"'),
         ('return spec.cache_slots(context) if convention == "dense" else', "return"),
@@ -274,6 +274,49 @@ def mutants() -> list[Mutant]:
         ),
         ("found.get(part, Fraction(0)) + group.count * size", "found.get(part, Fraction(0)) + size"),
         ("flops = batch * sum(by_part(", "flops = sum(by_part("),
+    )
+    of(
+        "costs/formulas/experts.py",
+        "experts",
+        (
+            "experts * (1 - (1 - Fraction(active, experts)) ** tokens)",
+            "experts * (1 - Fraction(active, experts) ** tokens)",
+        ),
+        ("Decimal(active) / Decimal(experts)", "Decimal(experts) / Decimal(active)"),
+        ("comb(copies, active) for", "comb(copies, active + 1) for"),
+    )
+    of(
+        "costs/formulas/arithmetic.py",
+        "experts",
+        ("2 * spec.kv_lora_rank + spec.qk_rope_head_dim", "spec.kv_lora_rank + spec.qk_rope_head_dim"),
+        ("cache_slots(context) - 1\n", "cache_slots(context)\n"),
+    )
+    of(
+        "costs/sharding.py",
+        "experts",
+        ("stored = stored * split(weight.copies, ep) // weight.copies", "stored = stored // ep"),
+        ('if cache == "materialised" and', 'if cache != "materialised" and'),
+    )
+    of(
+        "arch/attention/mla.py",
+        "experts",
+        ("return self.kv_lora_rank + self.qk_rope_head_dim", "return self.kv_lora_rank"),
+        ("return self.n_heads * (self.key_dim + self.value_dim)", "return self.n_heads * self.key_dim"),
+        (
+            "(self.n_heads * (self.qk_nope_head_dim + self.v_head_dim), self.kv_lora_rank)",
+            "(self.n_heads * (self.key_dim + self.v_head_dim), self.kv_lora_rank)",
+        ),
+    )
+    of(
+        "arch/feed_forward/moe.py",
+        "experts",
+        ('"experts", self.n_experts, self.top_k)', '"experts", self.n_experts, self.n_experts)'),
+        ("if self.shared_d_ff:\n            yield from", "if not self.shared_d_ff:\n            yield from"),
+    )
+    of(
+        "arch/attention/chunked.py",
+        "shape",
+        ("return q // self.chunk_size == k // self.chunk_size", "return q // self.chunk_size >= k // self.chunk_size"),
     )
     of(
         "costs/roofline.py",

@@ -111,7 +111,7 @@ def _signature(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _load_builtin() -> None:
     # each module registers its own
-    from .formulas import arithmetic, cache, capacity, memory, parameters, shape, time, traffic, training  # noqa: F401
+    from .formulas import arithmetic, cache, capacity, experts, memory, parameters, shape, time, traffic, training  # noqa: F401
 
 
 metrics: Registry[Metric] = Registry("metric", "archwright.metrics", _load_builtin)

@@ -168,7 +168,11 @@ def _title(config: ArchitectureConfig) -> str:
     kinds: dict[str, list[int]] = {}
     for layer, numbers in config.groups:
         kinds.setdefault(_kind(layer.attention), []).extend(numbers)
-    if len(kinds) > 1 or "full" not in kinds:
+    experts = {(w.copies, w.active) for layer, _ in config.groups for w in layer.weights() if w.part == "experts"}
+    text += "".join(f" · {copies} experts, {active} a token" for copies, active in sorted(experts))
+    if len(kinds) == 1 and "full" not in kinds:
+        text += f" · attention: {next(iter(kinds))}"
+    elif len(kinds) > 1:
         shown = [f"{kind} in {_layers(numbers)}" for kind, numbers in list(kinds.items())[:MOST_KINDS]]
         more = [f"{len(kinds) - MOST_KINDS} more kinds"] if len(kinds) > MOST_KINDS else []
         text += " · attention: " + " · ".join(shown + more)
@@ -285,6 +289,9 @@ def _needed(config: ArchitectureConfig, own: Mapping[str, Any], context: int, de
 def _next(config: ArchitectureConfig, reference: str) -> str:
     """The command to run next: half the KV heads where there is more than one, else a window."""
     name = reference or config.source.path or config.name or "architecture.yaml"
+    latents = [getattr(layer.attention, "kv_lora_rank", 0) for layer in config.layers]
+    if min(latents) > 1:
+        return f"Next: archwright compare {name} --change attention.kv_lora_rank={min(latents) // 2}"
     if config.n_kv_heads % 2 == 0:
         return f"Next: archwright compare {name} --change n_kv_heads={config.n_kv_heads // 2}"
     return f"Next: archwright compare {name} --change attention.type=sliding"

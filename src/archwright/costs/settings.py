@@ -149,7 +149,7 @@ def _cache(value: Any, config: ArchitectureConfig) -> str:
         if not number.isdigit() or not 0 < int(number) <= 65536:
             raise Rejected("must have a page of 1 to 65,536 tokens", "Write paged-16")
         return f"paged-{int(number)}"
-    kinds = ("needed", "full", "hybrid-unified", "transformers")
+    kinds = ("needed", "full", "hybrid-unified", "transformers", "materialised")
     if text not in kinds:
         raise Rejected("is not a kind of cache", f"Use one of {', '.join(kinds)} or paged-16")
     return text
@@ -244,8 +244,8 @@ _ALL = (
     _count("n_devices", "Devices in all."),
     Setting(
         "cache",
-        "What is held: needed (rolling windows), full, paged-N, hybrid-unified or transformers.",
-        "one of needed, full, hybrid-unified, transformers, paged-N",
+        "What is held: needed (rolling windows, latents), full, paged-N, hybrid-unified, transformers or materialised.",
+        "one of needed, full, hybrid-unified, transformers, materialised, paged-N",
         _cache,
         "needed",
     ),

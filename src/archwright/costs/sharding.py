@@ -1,10 +1,11 @@
-"""What the fullest device holds when a model is split by tensor parallelism and pipeline stages."""
+"""What the fullest device holds when a model is split by tensor and expert parallelism and pipeline stages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ..arch.attention.base import AttentionSpec
+from ..arch.attention.mla import MLA
 from ..arch.config import ArchitectureConfig
 from ..arch.weights import Weight
 from ..errors import InvalidValue, Problem
@@ -22,33 +23,42 @@ def split(amount: int, ways: int) -> int:
     return -(-amount // ways)
 
 
-def elements_on_device(weight: Weight, attention: AttentionSpec | None, tp: int) -> int:
-    """Stored scalars of a tensor on the fullest of `tp` devices.
+def elements_on_device(weight: Weight, attention: AttentionSpec | None, tp: int, ep: int = 1) -> int:
+    """Stored scalars of a tensor on the fullest device of `tp` ways, and `ep` ways for routed experts.
 
     Heads and columns are split; key and value heads are replicated beyond their number; norms, routers, latents
-    and the biases of row-parallel matrices are held whole.
+    and the biases of row-parallel matrices are held whole. Routed experts are split whole first.
     """
-    if tp == 1 or not weight.parameters:
-        return weight.parameters
-    if weight.part in UNSPLIT or weight.name.endswith(WHOLE):
-        return weight.parameters
+    stored = weight.parameters
+    if weight.part == "experts" and weight.copies > 1:
+        stored = stored * split(weight.copies, ep) // weight.copies
+    if tp == 1 or not stored or weight.part in UNSPLIT or weight.name.endswith(WHOLE):
+        return stored
     if attention is not None and weight.part.startswith("attention."):
         keys = weight.name.endswith(("k_proj.weight", "v_proj.weight", "k_proj.bias", "v_proj.bias"))
         pieces = attention.n_kv_heads if keys else attention.n_heads
     else:
         pieces = weight.shape[-1 if weight.name.endswith("down_proj.weight") else 0]
-    return weight.parameters * split(pieces, tp) // pieces
+    return stored * split(pieces, tp) // pieces
 
 
-def cache_elements_on_device(attention: AttentionSpec, tp: int) -> int:
+def cached_elements(attention: AttentionSpec, cache: str) -> int:
+    """Cached scalars of one token: the latent of latent attention, unless the cache is `materialised`."""
+    if cache == "materialised" and isinstance(attention, MLA):
+        return attention.materialised_elements
+    return attention.cache_elements
+
+
+def cache_elements_on_device(attention: AttentionSpec, tp: int, cache: str = "needed") -> int:
     """Cached scalars of one token on the fullest of `tp` devices: whole KV heads, replicated beyond their number.
 
     A layout that is not one of heads (a latent) is never split.
     """
-    by_head = attention.key_dim + attention.value_dim
-    if attention.cache_elements == attention.n_kv_heads * by_head:
-        return split(attention.n_kv_heads, tp) * by_head
-    return attention.cache_elements
+    elements, by_head = cached_elements(attention, cache), attention.key_dim + attention.value_dim
+    for heads in (attention.n_kv_heads, attention.n_heads):
+        if elements == heads * by_head:
+            return split(heads, tp) * by_head
+    return elements
 
 
 def fullest_stage(

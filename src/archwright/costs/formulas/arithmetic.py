@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ...arch.attention.base import AttentionSpec
+from ...arch.attention.mla import MLA
 from ...arch.config import ArchitectureConfig
 from ...arch.norm import NormSpec
 from ...arch.position import Rope
@@ -21,9 +22,23 @@ def pairs(spec: AttentionSpec, context: int, phase: str, convention: str) -> int
     return context * context if convention == "dense" else spec.pairs(context)
 
 
-def per_pair(spec: AttentionSpec) -> int:
-    """FLOP of one pair: the score (key width) and the weighted sum (value width), in every query head."""
+def per_pair(spec: AttentionSpec, phase: str = "prefill", convention: str = "visible") -> int:
+    """FLOP of one pair: the score (key width) and the weighted sum (value width), in every query head.
+
+    A latent is decoded as it is cached: queries and outputs pass through the expanding matrix (counted once, with
+    the projections), scores and sums have the latent's width.
+    """
+    if isinstance(spec, MLA) and phase == "decode" and convention == "visible":
+        return 2 * spec.n_heads * (2 * spec.kv_lora_rank + spec.qk_rope_head_dim)
     return 2 * spec.n_heads * (spec.key_dim + spec.value_dim)
+
+
+def expanded_again(group: Group, context: int, phase: str, convention: str) -> int:
+    """FLOP of expanding the latents of all earlier tokens once more, as an eager implementation does to decode one."""
+    if not isinstance(group.layer.attention, MLA) or phase != "decode" or convention != "dense":
+        return 0
+    earlier = group.layer.attention.cache_slots(context) - 1
+    return earlier * sum(w.flops for w in group.weights if w.name.endswith("kv_b_proj.weight"))
 
 
 def by_part(
@@ -38,6 +53,7 @@ def by_part(
     for group in counted.groups:
         for part, flops in group.flops.items():
             add(found, part, group.count * tokens * flops)
+        add(found, "attention.qkv", group.count * expanded_again(group, context, phase, convention))
         add(found, SCORES, group.count * attention(group, context, phase, convention))
     return found
 
@@ -45,7 +61,7 @@ def by_part(
 def attention(group: Group, context: int, phase: str, convention: str) -> int:
     """FLOP of scores and weighted sum in one layer of a group, for one sequence."""
     spec = group.layer.attention
-    return per_pair(spec) * pairs(spec, context, phase, convention)
+    return per_pair(spec, phase, convention) * pairs(spec, context, phase, convention)
 
 
 def _total(
@@ -98,7 +114,8 @@ def decode_flops(
     Formula: batch x (2 x matrix elements + the sum over layers of 2 x n_heads x (key width + value width) x keys).
     Unit: FLOP.
     Convention: `visible` counts the keys that the token sees, itself among them; `dense` every slot of the
-    layer's cache, which is more only where a dilation leaves gaps.
+    layer's cache, which is more only where a dilation leaves gaps. Latent attention: `visible` multiplies with the
+    cached latents (absorbed), `dense` expands all of them again, as an eager implementation does.
     Source: as `forward_flops`.
     """
     return batch * _total(a, context, "decode", flops_convention, where, part)
@@ -226,7 +243,11 @@ def spelled(
             spec = group.layer.attention
             number = pairs(spec, context, phase, convention)
             layers = f"{group.count} layer{'s' if group.count != 1 else ''}"
-            terms.append(f"{layers} x 2 x {spec.n_heads} heads x {spec.key_dim + spec.value_dim} x {number:,} {what}")
+            width = per_pair(spec, phase, convention) // (2 * spec.n_heads)
+            terms.append(f"{layers} x 2 x {spec.n_heads} heads x {width} x {number:,} {what}")
+            again = group.count * expanded_again(group, context, phase, convention)
+            if again and part is None:
+                terms.append(f"{again:,} to expand latents again")
     return " + ".join(terms) or "0"
 
 

@@ -11,7 +11,7 @@ from ...errors import InvalidValue, Problem
 from ...units import Number, Quantity
 from ..dtypes import Dtype
 from ..metric import metric
-from ..sharding import cache_elements_on_device, fullest_stage, split
+from ..sharding import cache_elements_on_device, cached_elements, fullest_stage, split
 from ..tally import Group, Layers, tally
 
 PER = ("model", "layer", "device", "token", "sequence")
@@ -21,7 +21,7 @@ FOREVER = 2**61
 
 def slots(spec: AttentionSpec, context: int, cache: str, most: int = 0) -> int:
     """Tokens that a layer holds once `context` were seen; `most` is what the fullest layer of the model needs."""
-    if cache == "needed":
+    if cache in ("needed", "materialised"):
         return spec.cache_slots(context)
     if cache == "full":
         return context
@@ -44,7 +44,8 @@ def group_slots(a: ArchitectureConfig, context: int, cache: str, where: Layers =
 
 def elements(a: ArchitectureConfig, context: int, cache: str, where: Layers = None) -> int:
     """Cached scalars of one sequence in the selected layers."""
-    return sum(g.count * held * g.layer.attention.cache_elements for g, held in group_slots(a, context, cache, where))
+    groups = group_slots(a, context, cache, where)
+    return sum(g.count * held * cached_elements(g.layer.attention, cache) for g, held in groups)
 
 
 def per_device_elements(a: ArchitectureConfig, context: int, cache: str, tp: int, pp: int) -> int:
@@ -52,7 +53,7 @@ def per_device_elements(a: ArchitectureConfig, context: int, cache: str, tp: int
     held = {id(g.layer): n for g, n in group_slots(a, context, cache)}
 
     def of_layer(group: Group) -> int:
-        return held[id(group.layer)] * cache_elements_on_device(group.layer.attention, tp)
+        return held[id(group.layer)] * cache_elements_on_device(group.layer.attention, tp, cache)
 
     return int(fullest_stage(a, pp, of_layer, 0, 0))
 
@@ -89,7 +90,7 @@ def scaled(a: ArchitectureConfig, asked: Cached) -> tuple[Fraction, tuple[str, .
         groups = tally(a, where)
         if not groups.layers:
             raise InvalidValue(Problem("where", "no layer", "selects no layer to average over"))
-        held = {n * g.layer.attention.cache_elements for g, n in group_slots(a, context, cache, where)}
+        held = {n * cached_elements(g.layer.attention, cache) for g, n in group_slots(a, context, cache, where)}
         if len(held) > 1:
             notes += ("mean of layers that differ",)
         return Fraction(batch * whole, groups.layers), notes
@@ -111,7 +112,8 @@ def kv_cache(a: ArchitectureConfig, *, kv_dtype: Dtype, **asked: Unpack[Cached])
     Convention: `cache: needed` holds what a rolling buffer must: min(T, window_size x dilation + 1) slots of a
     window layer, T of a full one. `full` holds T everywhere; `paged-N` rounds up to pages of N tokens;
     `hybrid-unified` gives every layer the slots of the layer that needs most; `transformers` holds one less in
-    window layers, as its cache does after a long prompt. `per: device` is the fullest device: tp splits KV heads and
+    window layers, as its cache does after a long prompt. Latent attention holds its latents; `materialised` holds
+    keys and values expanded for every head. `per: device` is the fullest device: tp splits KV heads and
     replicates them beyond their number, pp splits layers. `per: token` divides by the context.
     Source: Ainslie et al. 2023, "GQA", section 2.2; Jiang et al. 2023, "Mistral 7B", section 2 (rolling buffer).
     """
@@ -155,7 +157,9 @@ def bytes_text(dtype: Dtype) -> str:
     return f"{float(dtype.bits):g} bits / 8"
 
 
-def _cached(spec: AttentionSpec) -> str:
+def _cached(spec: AttentionSpec, cache: str) -> str:
+    if cache == "materialised" and cached_elements(spec, cache) != spec.cache_elements:
+        return f"{spec.n_heads} heads x {spec.key_dim + spec.value_dim}"
     if spec.cache_elements == 2 * spec.n_kv_heads * spec.head_dim:
         return f"2 (K, V) x {spec.n_kv_heads} heads x {spec.head_dim}"
     return f"{spec.cache_elements:,} elements"
@@ -169,7 +173,7 @@ def _spelled(a: ArchitectureConfig, asked: Cached, size: str = "") -> str:
     terms = []
     for group, held in group_slots(a, context, asked["cache"], asked["where"]):
         layers = "" if one_layer else f"{group.count} layer{'s' if group.count != 1 else ''} x "
-        terms.append(f"{layers}{_cached(group.layer.attention)} x {held:,} tokens")
+        terms.append(f"{layers}{_cached(group.layer.attention, asked['cache'])} x {held:,} tokens")
     text = " + ".join(terms) or "0 layers"
     text = f"({text})" if len(terms) > 1 else text
     text += size

@@ -43,11 +43,13 @@ class OnDevice:
     The weights are summed once, so that a search over contexts or batches stays fast.
     """
 
-    def __init__(self, a: ArchitectureConfig, weights_dtype: Dtype, moe_dtype: Dtype, tp: int, pp: int) -> None:
+    def __init__(
+        self, a: ArchitectureConfig, weights_dtype: Dtype, moe_dtype: Dtype, tp: int, pp: int, ep: int = 1
+    ) -> None:
         self.a, self.tp, self.pp = a, tp, pp
 
         def size(weight: Weight, attention: AttentionSpec | None) -> Fraction:
-            return elements_on_device(weight, attention, tp) * type_of(weight, weights_dtype, moe_dtype).bytes
+            return elements_on_device(weight, attention, tp, ep) * type_of(weight, weights_dtype, moe_dtype).bytes
 
         found = tally(a)
         self.layers = {
@@ -73,14 +75,14 @@ class OnDevice:
         size = kv_dtype.bytes * batch
 
         def of_layer(group: Group) -> Fraction:
-            on_device = cache_elements_on_device(group.layer.attention, self.tp)
+            on_device = cache_elements_on_device(group.layer.attention, self.tp, cache)
             return self.layers[id(group.layer)] + held[id(group.layer)] * on_device * size
 
         return Fraction(fullest_stage(self.a, self.pp, of_layer, self.first, self.last))
 
 
-def _unsplit_note(per: str, tp: int, pp: int) -> tuple[str, ...]:
-    return (f"tp and pp change nothing of an amount per {per}: per=device is split",) if tp * pp > 1 else ()
+def _unsplit_note(per: str, tp: int, pp: int, ep: int) -> tuple[str, ...]:
+    return (f"tp, pp and ep change nothing of an amount per {per}: per=device is split",) if tp * pp * ep > 1 else ()
 
 
 class Stored(TypedDict):
@@ -93,6 +95,7 @@ class Stored(TypedDict):
     per: str
     tp: int
     pp: int
+    ep: int
 
 
 @metric(unit="B", better="less", choices={"per": WEIGHT_PER}, takes=Stored)
@@ -103,18 +106,18 @@ def weights(a: ArchitectureConfig, **asked: Unpack[Stored]) -> Quantity:
     Unit: B.
     Convention: every tensor is stored in `weights_dtype`, scales included in its bits; the matrices of routed
     experts in `moe_dtype` where that is given. `per: device` is the fullest device: tp splits heads and columns
-    (KV heads are replicated beyond their number; norms and routers are held whole), pp splits layers, the embedding
-    lies on the first stage and the head on the last. `per: layer` is the mean of the layers, without what is
-    outside them.
+    (KV heads are replicated beyond their number; norms and routers are held whole), ep splits routed experts, pp
+    splits layers; the embedding lies on the first stage and the head on the last. `per: layer` is the mean of the
+    layers, without what is outside them.
     Source: Shoeybi et al. 2019, "Megatron-LM", section 3 (which matrices are split).
     """
     weights_dtype, moe_dtype, per = asked["weights_dtype"], asked["moe_dtype"], asked["per"]
-    part, where, tp, pp = asked["part"], asked["where"], asked["tp"], asked["pp"]
+    part, where, tp, pp, ep = asked["part"], asked["where"], asked["tp"], asked["pp"], asked["ep"]
     if per == "device":
         if part is not None or where is not None:
             raise InvalidValue(Problem("per", per, "cannot be combined with part or where", "Leave one of them out"))
-        return Quantity(whole(OnDevice(a, weights_dtype, moe_dtype, tp, pp).weights()), "B")
-    notes = _unsplit_note(per, tp, pp)
+        return Quantity(whole(OnDevice(a, weights_dtype, moe_dtype, tp, pp, ep).weights()), "B")
+    notes = _unsplit_note(per, tp, pp, ep)
     if per == "layer":
         every = frozenset(range(a.n_layers)) if where is None else where
         if not every:
@@ -138,6 +141,7 @@ class Inference(TypedDict):
     per: str
     tp: int
     pp: int
+    ep: int
 
 
 @metric(unit="B", better="less", label="weights + KV cache", choices={"per": ("model", "device")}, takes=Inference)
@@ -152,11 +156,11 @@ def inference_memory(a: ArchitectureConfig, **asked: Unpack[Inference]) -> Quant
     """
     context, batch, kv_dtype, cache = asked["context"], asked["batch"], asked["kv_dtype"], asked["cache"]
     if asked["per"] == "device":
-        held = OnDevice(a, asked["weights_dtype"], asked["moe_dtype"], asked["tp"], asked["pp"])
+        held = OnDevice(a, asked["weights_dtype"], asked["moe_dtype"], asked["tp"], asked["pp"], asked["ep"])
         return Quantity(whole(held.all(context, batch, kv_dtype, cache)), "B")
     cached: Number = batch * elements(a, context, cache) * kv_dtype.bytes
     total = weight_bytes(a, asked["weights_dtype"], asked["moe_dtype"]) + cached
-    return Quantity(whole(total), "B", notes=_unsplit_note(asked["per"], asked["tp"], asked["pp"]))
+    return Quantity(whole(total), "B", notes=_unsplit_note(asked["per"], asked["tp"], asked["pp"], asked["ep"]))
 
 
 def _stored(a: ArchitectureConfig, weights_dtype: Dtype, moe_dtype: Dtype, part: str | None, where: Layers) -> str:

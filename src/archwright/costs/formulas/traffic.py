@@ -13,20 +13,23 @@ from ..metric import metric
 from ..tally import Group, Layers, in_part, tally
 from .arithmetic import by_part
 from .cache import whole
+from .experts import touched
 from .memory import type_of
 
 PHASES = ("prefill", "decode")
 
 
-def elements_read(weight: Weight, tokens: int) -> int:
+def elements_read(weight: Weight, tokens: int) -> int | Fraction:
     """Scalars of a tensor that `tokens` tokens at once read.
 
-    A matrix is read once, tied or not; a table one row a token, at most all rows; of routed experts, as many as
-    the tokens can touch.
+    A matrix is read once, tied or not; a table one row a token, at most all rows; of routed experts, those that the
+    tokens touch.
     """
     if weight.role == "table":
         return min(tokens, weight.shape[0]) * prod(weight.shape[1:])
-    return prod(weight.shape) * min(weight.copies, weight.active * tokens)
+    if weight.copies == 1:
+        return prod(weight.shape)
+    return prod(weight.shape) * touched(weight.copies, weight.active, tokens)
 
 
 def read_by_weights(
@@ -102,7 +105,8 @@ def weight_bytes_read(
     Formula: the sum over matrices and vectors of elements x bits / 8, each once; one row of the embedding a token,
     at most the whole table.
     Unit: B.
-    Convention: a tied table is read whole by the output head. Each weight is read once a step, whatever the batch.
+    Convention: a tied table is read whole by the output head. Each weight is read once a step, whatever the batch;
+    of routed experts those that the tokens touch (`experts_touched`).
     Source: Williams et al. 2009, "Roofline" (compulsory traffic).
     """
     found = weights_read(a, phase, context, batch, weights_dtype, moe_dtype, where)
