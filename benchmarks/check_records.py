@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+from archwright.units import Quantity
+
 FLOOR = """
 import sys, yaml
 from pathlib import Path
@@ -28,6 +30,7 @@ for path in sorted(Path(sys.argv[1]).glob("*.md")):
     yaml.load(front, Loader=yaml.CSafeLoader)
     parser.parse(body)
 """
+HEADS = (1, 2, 4, 8, 16)
 FILLER = (
     "The team looked at the memory of one replica and at the longest prompt that users send. "
     "Serving has to leave room for batching, and the quality of the model on long documents must not suffer."
@@ -37,24 +40,26 @@ FILLER = (
 def write_project(folder: Path, count: int) -> Path:
     """A project of `count` sound records with five claims each, about 1.2 KB a record."""
     (folder / "pyproject.toml").write_text("[tool.archwright]\n")
-    (folder / "architecture.yaml").write_text(
-        "architecture:\n  d_model: 4096\n  n_layers: 32\n  n_heads: 32\n  n_kv_heads: 8\n  d_ff: 11008\n"
-        "  vocab_size: 32000\n  max_seq_len: 32768\n"
-    )
+    for heads in HEADS:  # one architecture for each decision: records must not contradict each other
+        (folder / f"kv-{heads}.yaml").write_text(
+            f"architecture:\n  d_model: 4096\n  n_layers: 32\n  n_heads: 32\n  n_kv_heads: {heads}\n  d_ff: 11008\n"
+            "  vocab_size: 32000\n  max_seq_len: 32768\n"
+        )
     records = folder / "docs" / "decisions"
     records.mkdir(parents=True)
     for number in range(1, count + 1):
-        heads = (1, 2, 4, 8, 16)[number % 5]
+        heads = HEADS[number % len(HEADS)]
         cache = 0.5 * heads
         context = (32768, 16384)[number % 2]
         gib = cache * context / 32768
         factor = 32 // heads
-        definition = f'../../architecture.yaml "computed: '
+        said, most = (str(Quantity(int(n * 2**30), "B")) for n in (gib, 16 * context / 32768))
+        definition = f'../../kv-{heads}.yaml "computed: '
         text = f"""---
 status: accepted
 date: 2026-01-{number % 28 + 1:02d}
 authors: [Team]
-base: architecture.yaml
+base: kv-{heads}.yaml
 decision: {{n_kv_heads: {heads}}}
 alternatives:
   mha: {{n_kv_heads: 32}}
@@ -79,10 +84,10 @@ Use [{heads}][n_kv_heads] KV heads.
 
 - Ainslie et al. 2023
 
-[n_kv_heads]: {definition}{heads}, holds"
-[kv_cache]: {definition}{gib:.2f} GiB, holds"
-[kv_cache.mha->decision]: {definition}{16 * context / 32768:.1f} GiB to {gib:.2f} GiB, {factor}x smaller, holds"
-[kv_cache.mha]: {definition}{16 * context / 32768:.1f} GiB, holds"
+[n_kv_heads]: {definition}{heads} heads, holds"
+[kv_cache]: {definition}{said}, holds"
+[kv_cache.mha->decision]: {definition}{most} to {said}, {factor:.{2 if factor < 10 else 1}f}x smaller, holds"
+[kv_cache.mha]: {definition}{most}, holds"
 [parameters]: {definition}{parameters(heads)} B, holds"
 """
         (records / f"{number:04d}-record-{number}.md").write_text(text)

@@ -17,6 +17,8 @@ def test_records_hold(folder):
     assert report.claims, "records without claims prove nothing"
     assert [f for f in report.findings if f.severity != "note"] == []
     assert {c.verdict for c in report.claims} <= {"holds", "cited", "assumed"}
+    accepted = [aw.decisions.read(f.path) for f in report.files if f.status == "accepted"]
+    assert all(record.decided_on for record in accepted if record.base)
 
 
 def test_the_long_context_architecture_meets_what_its_records_say():

@@ -155,6 +155,54 @@ def _joined(by_layer: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"layers": as_ranges(numbers), **body} for body, numbers in groups]
 
 
+def entries_by_layer(fields: Mapping[str, Any], n_layers: int) -> dict[int, dict[str, Any]]:
+    """What `layers:` or `pattern:` of authored fields say of each layer that they say something of."""
+    return _entries(fields, n_layers)
+
+
+def restored(config: ArchitectureConfig, before: ArchitectureConfig, change: Mapping[str, Any]) -> ArchitectureConfig:
+    """The architecture with every field that a change touches as it was authored before; all else stays.
+
+    InvalidValue: the two cannot be combined.
+    """
+    fields, old = config.authored(), before.authored()
+    for text, patch in change.items():
+        path = parse_path(text)
+        head, *rest = path.field.split(".")
+        for key in reversed(rest):
+            patch = {key: patch}
+        if path.select is None:
+            names = ("layers", "pattern") if head in ("layers", "pattern") else (head,)
+            names = ("attention", "custom_attention") if head in ("attention", "custom_attention") else names
+            for name in names:
+                fields[name] = _as_before(fields.get(name), old.get(name), patch if name == head else None)
+            continue
+        now, then = _entries(fields, config.n_layers), _entries(old, before.n_layers)
+        by_layer = [now.get(i, {}) for i in range(config.n_layers)]
+        for i in indices(path.select, before.n_layers, before.layers):
+            if i < config.n_layers:
+                mine = {**by_layer[i], head: _as_before(by_layer[i].get(head), then.get(i, {}).get(head), patch)}
+                by_layer[i] = {k: v for k, v in mine.items() if v is not None}
+        fields["pattern"] = None
+        fields["layers"] = _joined(by_layer) or None
+    given = {k: v for k, v in fields.items() if v is not None}
+    return type(config).from_fields(given, source=config.source)
+
+
+def _as_before(now: Any, before: Any, patch: Any) -> Any:
+    """A value as it was; of a map only the keys that a patch names."""
+    if not isinstance(patch, Mapping):
+        return plain(before)
+    out, old = ({"type": v} if isinstance(v, str) else dict(v) if isinstance(v, Mapping) else {} for v in (now, before))
+    for key, inner in patch.items():
+        value = _as_before(out.get(key), old.get(key), inner)
+        if value is None:
+            out.pop(key, None)
+        else:
+            out[key] = value
+    return out or None
+
+
 # Reading -------------------------------------------------------------------------------------------------------
 
 

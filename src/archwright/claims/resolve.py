@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..arch.config import ArchitectureConfig
 from ..arch.fields import FIELDS
 from ..errors import NOTHING, ArchwrightError, InvalidValue, Problem, did_you_mean
 from ..units import Quantity
 from .labels import Label
+
+if TYPE_CHECKING:
+    from .recorded import Recorded
 
 Kind = Literal["computed", "measured", "trained", "evaluated", "cited", "assumed", "requirement", "error"]
 EVIDENCE_KEYS: dict[str, Kind] = {"bench": "measured", "ablation": "trained", "eval": "evaluated"}
@@ -43,6 +46,10 @@ class Context:
     """Values computed so far, shared by all documents of one run."""
     used: set[str] = field(default_factory=set)
     """Entries of `claims:` that some label used."""
+    devices: Mapping[str, Any] = field(default_factory=dict)
+    """Accelerators as they were when a record was accepted, by name."""
+    recorded: Recorded | None = None
+    """Values as they were computed when a record was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +314,14 @@ def _side_of(name: str, context: Context) -> Side:
     return side
 
 
+def side_of(name: str, context: Context) -> Side | Problem:
+    """The side that a label names (empty: the default), or why there is none that can be computed."""
+    try:
+        return _side_of(name, context)
+    except _Unresolved as stop:
+        return stop.problem
+
+
 def _computed(label: Label, metric: str, own: Mapping[str, Any], context: Context) -> Resolved:
     names = (label.side, label.to_side) if label.to_side else (label.side,)
     operands = []
@@ -389,6 +404,8 @@ def _setting(key: str, value: Any, context: Context, assumed: list[str]) -> Any:
         context.used.add(name)
         assumed.append(f"{name} {entry['assumed']}")
         return entry["assumed"]
+    if key == "device" and context.devices:
+        return context.devices.get(value, value)
     return value
 
 

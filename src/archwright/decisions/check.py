@@ -14,10 +14,12 @@ from .claims_of import severity_of
 from .fixing import claims_in, definition_findings, fixed_text, write_fixed
 from .frame import Frame, Frames, shown
 from .framed import frame_findings, of_problem
-from .links import check_links
+from .links import Graph
 from .record import Record, find_records, read
 from .report import FileReport, Finding, Report
+from .requirements import requirement_claims
 from .rules import RULES
+from .standing import Standing, default_file
 
 ARCHITECTURES = (".yaml", ".yml", ".json")
 RECORDS = (".md", ".markdown")
@@ -42,6 +44,7 @@ class Checker:
         self.coverage = coverage
         self.frames = Frames()
         self.report = Report()
+        self.standing = Standing(self.frames)
         self._folders: list[str] = []
         """Folders that were named: all their records are in the run."""
 
@@ -57,7 +60,8 @@ class Checker:
             self.report.files.append(file)
             if record is not None:
                 records.append((record, file))
-        self._links(records)
+        self._between(records)
+        self._requirements(paths, named)
         self._plugins()
         if not self.report.files:
             rule = "no record and no architecture was found"
@@ -105,6 +109,7 @@ class Checker:
         try:
             config = load(Path(path))
             file.title = config.name
+            file.claims, file.findings = requirement_claims(config, file.path)
         except ArchwrightError as error:
             for problem in error.problems:
                 place = problem.where
@@ -131,6 +136,8 @@ class Checker:
             file.claims, file.findings = claims_in(frame)
             file.findings += definition_findings(document, file.claims, record.status)
             self._figures(frame, file)
+            self.standing.add(frame)
+            file.findings += self.standing.pin_findings(frame)
         file.findings += frame_findings(frame, file.claims)
         return record, file
 
@@ -157,14 +164,29 @@ class Checker:
 
     # Between files ------------------------------------------------------------------------------------------
 
-    def _links(self, records: list[tuple[Record, FileReport]]) -> None:
+    def _between(self, records: list[tuple[Record, FileReport]]) -> None:
+        """Links, numbers, and what accepted records decide, which other records and the present files may break."""
         by_path = {record.path: file for record, file in records}
-        for issue in check_links([*(record for record, _ in records), *self._neighbours(records)]):
+        graph = Graph([*(record for record, _ in records), *self._neighbours(records)])
+        for issue in graph.issues():
             if issue.path not in by_path:
                 continue
             level = RULES[issue.code].severity
             finding = Finding(issue.code, level, issue.path, issue.line, issue.column, issue.message, issue.remedy)
             by_path[issue.path].findings.append(finding)
+        for finding in self.standing.findings(graph, set(by_path)):
+            by_path[finding.path].findings.append(finding)
+
+    def _requirements(self, paths: Paths, named: list[str]) -> None:
+        """The architecture files that records in force start from, and the project's own, where they state needs."""
+        if paths is None:
+            self.standing.add_file(default_file())
+        elif not self._folders:
+            return
+        done = {os.path.abspath(path) for path in named}
+        for file, config in sorted(self.standing.bases.items()):
+            if file not in done and config.source.requirements:
+                self.report.files.append(self._architecture(file))
 
     def _neighbours(self, records: list[tuple[Record, FileReport]]) -> list[Record]:
         """The other records in the folders of records that were named alone: their links may lead there."""
@@ -176,10 +198,17 @@ class Checker:
             for path in find_records(folder):
                 if path not in named:
                     try:
-                        found.append(read(shown(path)))
+                        found.append(self._neighbour(path))
                     except ArchwrightError:
                         continue  # it was not asked about
         return found
+
+    def _neighbour(self, path: str) -> Record:
+        """A record that was not asked about, whose decision counts."""
+        record = read(shown(path))
+        if record.status == "accepted" and record.decision and record.base:
+            self.standing.add(self.frames.of(record.text, path, record.path))
+        return record
 
     def _plugins(self) -> None:
         from ..arch.attention import attention_types

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ..claims.definitions import is_tool_title
 from ..claims.document import Document, Link
-from ..claims.judge import judge, judge_comparison
+from ..claims.judge import FLAG, judge, judge_comparison
 from ..claims.labels import Label, label_problem, parse_label
 from ..claims.resolve import Context, Operand, Resolved, resolve
 from ..claims.texts import parse_text
-from ..claims.verdicts import Judgement
+from ..claims.verdicts import Judgement, unfilled
+from ..errors import Problem
 from ..units import Quantity
 from .report import ClaimResult, Finding
 from .rules import RULES, Severity
 
+_PERCENT = re.compile(r"\s*%")
 LOCATOR = "Add a section, a table, a page or an address to it"
 EVIDENCE = ("measured", "trained", "evaluated")
 BAD = {"fails": "claim-fails", "error": "claim-unreadable", "open": "claim-unfilled", "unproven": "claim-unproven"}
@@ -89,9 +92,7 @@ def _judged(
         done = replace(claim, verdict=resolved.kind, message=source, title=f"{resolved.kind}: {source}", target=address)
         return done, notes
     if resolved.kind == "requirement":
-        return replace(
-            claim, verdict="unchecked", message=resolved.detail, title="unproven: requirements are not checked yet"
-        ), []
+        return _requirement(link, label, context, claim, status, finding)
     if resolved.kind in EVIDENCE:
         level = severity_of(status)
         remedy = "" if level is None else "Measure it, or cite a source"
@@ -106,9 +107,47 @@ def _judged(
         found = [] if level is None else [finding("claim-unproven", f"{link.text}: {resolved.detail}", remedy, level)]
         ambiguous = _percent_of_percent(link.text, resolved) if label.compares else ""
         if ambiguous and level is not None:
-            found.append(finding("ambiguous-percent", ambiguous, "Write 0.5 pp for points, or 0.8 % relative"))
+            points, relative = (_PERCENT.sub(words, link.text) for words in (" pp", " % relative"))
+            remedy = f"Write {points} for points, {relative} for a share of it"
+            found.append(finding("ambiguous-percent", ambiguous, remedy))
         return done, found
-    return _computed(link, label, resolved, context, claim, status, finding)
+    differently = ""
+    if context.recorded is not None:
+        from ..claims.recorded import as_recorded
+
+        resolved, differently = as_recorded(label, resolved, context.recorded)
+    done, found = _computed(link, label, resolved, context, claim, status, finding)
+    if differently and severity_of(status) is not None:
+        found.append(finding("computed-differently", differently))
+    return done, found
+
+
+def _requirement(
+    link: Link, label: Label, context: Context, claim: ClaimResult, status: str, finding: Any
+) -> tuple[ClaimResult, list[Finding]]:
+    from .requirements import judged_requirement
+
+    said = judged_requirement(link, label, context)
+    if isinstance(said, Problem):
+        bad = replace(claim, message=said.message, title="error: the label resolves to nothing")
+        return bad, [finding("unresolved-label", f"[{link.text}][{link.label}]: {said.message}")]
+    judged = said.judged
+    done = replace(
+        claim,
+        verdict=judged.verdict,
+        message=judged.message,
+        value=said.value,
+        unit=getattr(said.value, "unit", ""),
+        right=judged.right,
+        remedy=judged.remedy,
+        title=said.title,
+    )
+    level = severity_of(status)
+    if judged.verdict == "holds" or level is None:
+        return done, []
+    remedy = f"write {judged.right}" if judged.verdict == "fails" and judged.right else judged.remedy
+    level = "error" if judged.verdict == "error" else level
+    return done, [finding(BAD[judged.verdict], f"{link.text}: {label} {judged.message}", remedy, level)]
 
 
 def _percent_of_percent(text: str, resolved: Resolved) -> str:
@@ -159,6 +198,10 @@ def _computed(
     return done, found
 
 
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def judgement(written: Any, resolved: Resolved) -> Judgement:
     """The judgement of a text on what a label resolved to."""
     first = resolved.operands[0]
@@ -167,15 +210,18 @@ def judgement(written: Any, resolved: Resolved) -> Judgement:
         second = resolved.operands[1]
         if not isinstance(first.value, Quantity) or not isinstance(second.value, Quantity):
             same = first.value == second.value
-            said = "unchanged" if same else f"{first.value} to {second.value}"
-            return Judgement(
-                "holds" if getattr(written, "word", "") == "unchanged" and same else "fails", f"is {said}", said, said
-            )
+            said = "unchanged" if same else " to ".join(_word(operand.value) for operand in resolved.operands)
+            if getattr(written, "kind", "") == "open":
+                return unfilled(said, said)
+            true = getattr(written, "source", "").casefold() == said.casefold()
+            return Judgement("holds" if true else "fails", f"is {said}", said, said)
         return judge_comparison(written, first.value, second.value, better=better, names=(first.side, second.side))
     word = getattr(first.value, "word", None)
     if word is not None:  # a verdict such as fits, with what is needed and what there is
         judged = judge(written, bool(first.value))
         return replace(judged, message=judged.message.replace(word, str(first.value), 1), shown=str(first.value))
+    if isinstance(first.value, bool):
+        return judge(written, first.value, words=FLAG)
     per = first.settings.get("per")
     return judge(written, first.value, better=better, per=per if isinstance(per, str) and per != "model" else None)
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..arch.config import ArchitectureConfig
 from ..claims.definitions import is_tool_title
 from ..claims.document import Document, Link
 from ..claims.document import parse as parse_document
 from ..claims.labels import fold, parse_label
 from ..claims.resolve import Bases, Context, Side, context_of
 from ..claims.texts import has_figure
+from ..errors import Problem
 from ..project import find as find_project
 from ..units import Quantity
+from .pins import PINNED, Pin, PinnedBases, Pins, use_facts
 from .record import Record
 from .record import parse as parse_record
 
@@ -28,6 +31,17 @@ class Frame:
     context: Context
     target: str
     anchor: str
+    root: str = ""
+    """What the record's `base:` is relative to."""
+    bases: Bases | None = None
+    """The architectures as they are today."""
+    pin: Pin | None = None
+    """What the record was decided on, where it was accepted and its pin can be read."""
+    pin_problem: Problem | None = None
+
+    def load(self, name: str) -> ArchitectureConfig:
+        """An architecture as it is today, by the name that the record gives it."""
+        return (self.bases or Bases()).load(name, Path(self.root))
 
     @property
     def readable(self) -> bool:
@@ -47,6 +61,9 @@ class Frames:
     def __init__(self) -> None:
         self.bases = Bases()
         self.values: dict[Any, Quantity] = {}
+        self.pins = Pins()
+        self.alive: list[ArchitectureConfig] = []
+        """Architectures whose values are remembered by their identity."""
         self._places: dict[tuple[str | None, str], tuple[str, str]] = {}
 
     def of(self, text: str, path: str, name: str | None = None) -> Frame:
@@ -59,6 +76,15 @@ class Frames:
             root = base_folder(record.base, folder)
             place = self._places[record.base, folder] = root, _target(record.base, root, folder)
         root, target = place
+        pin = pin_problem = None
+        bases = self.bases
+        if record.decided_on is not None and record.status in PINNED:
+            found = self.pins.find(record.decided_on, folder)
+            if isinstance(found, Problem):
+                pin_problem = found
+            else:
+                pin, bases = found, PinnedBases(found.base if record.base else None, found.others, self.bases)
+                target = os.path.relpath(pin.path, folder).replace(os.sep, "/")
         context = context_of(
             record.base,
             record.decision,
@@ -66,12 +92,15 @@ class Frames:
             record.settings,
             record.claims_entries,
             Path(root),
-            self.bases,
+            bases,
             self.values,
         )
+        if pin is not None:
+            use_facts(pin, record, context)
         _misshapen(record, context)
         title = document.headings[0].title if document.headings else record.title
-        return Frame(record, document, context, target, "#" + anchor(title))
+        fragment = "#" + anchor(title)
+        return Frame(record, document, context, target, fragment, root, self.bases, pin, pin_problem)
 
 
 MISSHAPEN = "its front matter has the wrong shape"

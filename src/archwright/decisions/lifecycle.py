@@ -41,8 +41,10 @@ class Outcome:
 
 
 def accept(record: Record | StrPath) -> Outcome:
-    """Make a proposed record accepted; an accepted one stays as it is."""
-    return set_status(record, "accepted")
+    """Make a proposed record accepted and keep what it was decided on; an accepted one without that is given it."""
+    from .accepting import accept
+
+    return accept(_path(record))
 
 
 def reject(record: Record | StrPath) -> Outcome:
