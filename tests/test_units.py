@@ -26,6 +26,7 @@ from archwright.units import Quantity, factor, scales, significant, to_fixed
         (Fraction(576, 100000), "s", "5.76 ms"),
         (Fraction(3, 10**10), "s", "0.300 ns"),
         (4096, "tokens", "4,096 tokens"),
+        (1, "heads", "1 head"),
         (Fraction(8), "", "8"),
         (Fraction(5, 2), "", "2.50"),
         (Fraction(1, 3), "%", "0.333 %"),

@@ -199,6 +199,8 @@ class Quantity:
         )
         if self.unit == "%":
             return f"{number} %"
+        if exact and amount == 1 and unit.endswith("s"):
+            unit = unit[:-1]
         return f"{number} {unit}".rstrip()
 
     def __str__(self) -> str:

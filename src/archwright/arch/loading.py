@@ -156,7 +156,7 @@ def _authored(
     if name is not None and not isinstance(name, str):
         problems.append(Problem("name", name, "must be a text").at(document.where(("name",))))
     fields = dict(own)
-    where = document.where
+    where: Where = document.where
     if data.get("extends") is not None:
         try:
             parent, foreign = _parent(data["extends"], document, root, path, seen)
@@ -176,11 +176,9 @@ def _placed(document: Document, top: tuple[str, ...], parent: Location | None) -
     def where(keys: tuple[str | int, ...], key: bool = False) -> Location | None:
         data: Any = document.data
         for step in keys:
-            if (isinstance(data, Mapping) and step in data) or (
-                isinstance(data, list) and isinstance(step, int) and step < len(data)
-            ):
+            try:
                 data = data[step]
-            else:
+            except (KeyError, IndexError, TypeError):
                 return parent
         return document.where(keys, key)
 
