@@ -21,16 +21,6 @@ APART = "not-pinned"
 """What check says of every accepted record that was written by hand, as all are here; tested with pins."""
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project, which is the current folder."""
-    (tmp_path / "pyproject.toml").write_text("[tool.archwright]\n")
-    (tmp_path / "architecture.yaml").write_text(ARCHITECTURE)
-    (tmp_path / "docs" / "decisions").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def record(project: Path, text: str, name: str = "0001-record.md") -> Path:
     """A record in the project."""
     path = project / "docs" / "decisions" / name

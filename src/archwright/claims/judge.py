@@ -18,10 +18,22 @@ _YES = frozenset({"yes", "true", "on"})
 _NO = frozenset({"no", "false", "off"})
 
 
+FITS = ("fits", "does not fit")
+FLAG = ("true", "false")
+"""The words for a truth value, of capacity and of a field; `yes` and `no` mean the same."""
+
+
 def judge(
-    written: Written | Refused, value: Quantity | str | bool, *, better: Better | None = None, per: str | None = None
+    written: Written | Refused,
+    value: Quantity | str | bool,
+    *,
+    better: Better | None = None,
+    per: str | None = None,
+    words: tuple[str, str] = FITS,
 ) -> Judgement:
     """Whether `written` is true of `value`. `per` is what the value is per (model, layer, ...) where that is known.
+
+    `words` are those for true and false, where the value is a truth value.
 
     >>> from archwright.claims.texts import parse_text
     >>> j = judge(parse_text("8.0 GB"), Quantity(17179869184, "B")); j.verdict, j.message, j.right
@@ -29,26 +41,29 @@ def judge(
     """
     if isinstance(value, Quantity):
         return _judge_quantity(written, value, per)
-    right = ("fits" if value else "does not fit") if isinstance(value, bool) else value
+    right = words[0 if value else 1] if isinstance(value, bool) else value
     if isinstance(written, Refused):
         return refused(written, right, right) if isinstance(value, bool) else _judge_name(written.source, value)
     if written.kind == "open":
         return unfilled(right, right)
-    return _judge_flag(written, value, right) if isinstance(value, bool) else _judge_name(written.source, value)
+    if isinstance(value, bool):
+        return _judge_flag(written, value, right, words)
+    return _judge_name(written.source, value)
 
 
-def _judge_flag(written: Written, value: bool, right: str) -> Judgement:
+def _judge_flag(written: Written, value: bool, right: str, words: tuple[str, str]) -> Judgement:
     said = written.word.casefold()
-    if said in ("fits", "does not fit"):
-        if (said == "fits") == value:
+    if said in words and words == FITS:
+        if (said == words[0]) == value:
             return Judgement("holds", right, right, right)
         return Judgement("fails", f"{right}, although {quoted(written.source)} says otherwise", right, right)
     if said in _YES or said in _NO:
-        right = "true" if value else "false"
+        right = FLAG[0 if value else 1]
         if (said in _YES) == value:
             return Judgement("holds", f"is {right}", right, right)
         return Judgement("fails", f"is {right}, not {written.source}", right, right)
-    rule = f"{right}, but {quoted(written.source)} is neither 'fits' nor 'does not fit'"
+    stated = right if words == FITS else f"is {right}"
+    rule = f"{stated}, but {quoted(written.source)} is neither '{words[0]}' nor '{words[1]}'"
     return Judgement("error", rule, right, right, f"Write {right}")
 
 

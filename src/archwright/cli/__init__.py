@@ -71,7 +71,8 @@ def _run(words: list[str]) -> int:
         sys.stdout.flush()
         return code
     except ArchwrightError as error:
-        return report(error, as_json=getattr(args, "json", False) or getattr(args, "format", "") == "json")
+        as_json = getattr(args, "json", False) or getattr(args, "format", "") == "json"
+        return report(error, as_json, done="written" if name in ("adr", "init") else "computed")
 
 
 def overview() -> str:

@@ -299,7 +299,8 @@ def run_import(args: argparse.Namespace) -> int:
         for guess in record.guesses:
             print(f"  guessed {guess}")
     target = made[0].path if len(made) == 1 else "N"
-    print(f"Next: confirm what was guessed, then archwright adr bind {target}")
+    confirm = "confirm what was guessed, then " if any(record.guesses for record in made) else ""
+    print(f"Next: {confirm}archwright adr bind {target}")
     return 0
 
 

@@ -62,9 +62,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"  {variant['name']}{alias}: {variant['title']}")
             if variant["same_as"] and not args.name:
                 continue
+            size = max((len(field["name"]) for field in variant["fields"]), default=0)
             for field in variant["fields"]:
                 default = "required" if field["required"] else f"default {_shown(field['default'])}"
-                print(f"    {field['name']:<14}{default:<18}{field['meaning']}")
+                print(f"    {field['name']:<{size}}  {default:<16}  {field['meaning']}")
     if not args.name:
         print("\nIn a file: attention: {type: sliding, window_size: 512}")
     return 0

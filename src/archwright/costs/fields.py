@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from ..arch.change import readings
 from ..arch.config import ArchitectureConfig
 from ..arch.fields import FIELDS
 from ..arch.selectors import as_ranges, parse_path
-from ..errors import InvalidValue, Problem
+from ..errors import NOTHING, InvalidValue, Problem
 from ..units import Quantity
 
 FIELD_UNITS = {
@@ -42,7 +43,12 @@ def field_value(config: ArchitectureConfig, name: str) -> Quantity | bool | str:
     if isinstance(value, int | float):
         unit = FIELD_UNITS.get(name.rpartition(".")[2], "")
         return Quantity(value if isinstance(value, int) else Fraction(repr(value)), unit)
-    return "null" if value is None else str(value)
+    if value is None or isinstance(value, str):
+        return "null" if value is None else value
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    if isinstance(kind, str):
+        return kind  # a part of a layer, by the name of its kind
+    raise InvalidValue(Problem(name, NOTHING, "is not one value", "Choose a field that is a number or a word"))
 
 
 def field_quantity(config: ArchitectureConfig, name: str) -> Quantity:

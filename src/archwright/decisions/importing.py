@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +13,23 @@ from typing import Any
 
 from ..arch.config import ArchitectureConfig
 from ..arch.loading import load
-from ..errors import NOTHING, ArchwrightError, Location, Problem, Unreadable
+from ..errors import NOTHING, ArchwrightError, Location, Problem, Unreadable, UsageError
 from ..project import find_root
 from ..textio import read_text
-from .new import default_base
+from .new import default_base, from_root
 from .numbering import create
 from .record import parse
 from .template import heading, render
 
 _TITLE = re.compile(r"^[ \t]*Architecture Decision Record:[ \t]*(?P<title>.+?)[ \t]*$", re.M)
 _SECTION = re.compile(r"^(?P<name>[A-Z][A-Za-z][A-Za-z /&-]{1,58}):[ \t]*$")
+_OF_CODE = frozenset(
+    (
+        *("Args", "Arguments", "Parameters", "Returns", "Yields", "Raises", "Attributes"),
+        *("Example", "Examples", "Note", "Notes", "Usage", "Shape", "See Also"),
+    )
+)
+"""Sections that describe code and decide nothing."""
 _FIELD = re.compile(r"^(?P<name>Date|Status|Authors?|Deciders?):[ \t]*(?P<value>.*?)[ \t]*$")
 _INSTEAD = re.compile(
     r"(?P<new>\d+)\s+(?:KV|key[-/ ](?:and[- ])?value)[- ]heads?\b[^.\n]{0,40}?"
@@ -58,11 +66,15 @@ class Source:
     date: str | None = None
     status: str = "unknown"
     authors: tuple[str, ...] = ()
-    sections: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+    """Front matter keys that say what supersedes it, and what it supersedes."""
 
 
 def import_file(path: str, base: str | None, folder: Path) -> list[Imported]:
-    """Make a record of each one found in a file. Unreadable: nothing in it reads as a record."""
+    """Make a record of each one found in a file.
+
+    Unreadable: nothing in it reads as a record; UsageError: it is one of ours. Nothing is written then.
+    """
     text = read_text(path).text
     found = list(sources(text, path))
     if not found:
@@ -72,7 +84,7 @@ def import_file(path: str, base: str | None, folder: Path) -> list[Imported]:
         )
         raise Unreadable(Problem("", NOTHING, rule, remedy, Location(path)))
     root = find_root(folder if folder.is_dir() else Path.cwd())
-    base = base or default_base(root)
+    base = from_root(base, root) or default_base(root)
     config: ArchitectureConfig | None = None
     if base is not None:
         file = root / base
@@ -88,13 +100,15 @@ def sources(text: str, path: str) -> Iterator[Source]:
     elif path.endswith(".py"):
         yield from _docstrings(text, path)
     elif path.endswith((".md", ".markdown")):
-        yield _markdown(text, path)
+        yield from _markdown(text, path)
 
 
 def _plain(text: str, path: str) -> Iterator[Source]:
     for match in _TITLE.finditer(text):
         rest = text[match.end() :]
-        closing = re.search(r"^[ \t]*(?:\"\"\"|'''|```)", rest, re.M)
+        # a docstring or fence that is open at the title closes the record; others are part of it
+        quotes = [re.escape(q) for q in ('"""', "'''", "```") if text.count(q, 0, match.start()) % 2]
+        closing = re.search(rf"^[ \t]*(?:{'|'.join(quotes)})", rest, re.M) if quotes else None
         following = _TITLE.search(rest)
         ends = [m.start() for m in (closing, following) if m]
         block = textwrap.dedent(rest[: min(ends)] if ends else rest)
@@ -127,53 +141,79 @@ def _head(source: Source, name: str, value: str) -> None:
 
 
 def _headed(text: str) -> str:
-    """The text with its `Name:` lines as headings; every other line as it was."""
-    out: list[str] = []
+    """The text with its `Name:` lines as headings and what stands below each at the margin; every word as it was."""
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    fenced = False
     for line in text.split("\n"):
-        section = _SECTION.match(line)
+        section = None if fenced else _SECTION.match(line)
         if section:
-            if out and out[-1].strip():
-                out.append("")
-            out += [f"## {section['name']}", ""]
-        else:
-            out.append(line.rstrip())
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip("\n")
+            parts.append((section["name"], []))
+            continue
+        if line.lstrip().startswith(("```", "~~~")):
+            fenced = not fenced
+        parts[-1][1].append(line)
+    said: list[str] = []
+    for name, lines in parts:
+        body = textwrap.dedent("\n".join(lines)).strip("\n")
+        said += [part for part in (f"## {name}" if name else "", body) if part.strip()]
+    return "\n\n".join(said)
 
 
 def _docstrings(text: str, path: str) -> Iterator[Source]:
-    """Docstrings that have sections and figures, each as a record named after its owner."""
-    from ..claims.texts import has_figure
+    """Docstrings that have sections of prose and figures with a unit, each as a record named after its owner."""
+    from ..claims.document import parse as parse_document
+    from ..claims.figures import find_figures
 
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python thinks of escapes in somebody's code is not ours to say
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 0
-        raise Unreadable(Problem("", NOTHING, f"is not Python: {error}", where=Location(path, line))) from None
+        said = getattr(error, "msg", None) or str(error) or "it is nested too deep"
+        raise Unreadable(Problem("", NOTHING, f"is not Python: {said}", "Mend it", Location(path, line))) from None
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         doc = ast.get_docstring(node, clean=True)
-        if (
-            not doc
-            or not any(_SECTION.match(line) for line in doc.split("\n"))
-            or not has_figure(doc.replace("\n", " "))
-        ):
+        sections = [found["name"] for line in (doc or "").split("\n") if (found := _SECTION.match(line))]
+        if not doc or all(name in _OF_CODE for name in sections):
             continue
-        yield Source(getattr(node, "name", Path(path).stem), _headed(doc))
+        body = _headed(doc)
+        if find_figures(parse_document(body), None):
+            yield Source(getattr(node, "name", Path(path).stem), body)
 
 
-def _markdown(text: str, path: str) -> Source:
+def _markdown(text: str, path: str) -> Iterator[Source]:
     record = parse(text, path)
-    body = text
-    if record.front is not None:
-        body = "\n".join(text.split("\n")[record.front.body :])
-    lines = body.strip("\n").split("\n")
+    if record.ours:
+        rule = "is a record of this tool already"
+        raise UsageError(Problem("", NOTHING, rule, "Copy the file to the folder of the records", Location(path)))
+    if not record.is_record or not text.strip():
+        return
+    lines = text.split("\n")
+    spot = record.spot
+    if record.dialect == "section" and spot is not None:
+        _blank_status(lines, text.count("\n", 0, spot.start))
+    lines = lines[record.front.body if record.front is not None else 0 :]
     first = next((i for i, line in enumerate(lines) if line.startswith("# ")), None)
     if first is not None:
         del lines[first]
-    return Source(
-        record.title or Path(path).stem, "\n".join(lines).strip("\n"), record.date, record.status, record.authors
-    )
+    links = {
+        key: ", ".join(references)
+        for key, references in (("superseded-by", record.superseded_by), ("supersedes", record.supersedes))
+        if references
+    }
+    body = "\n".join(lines).strip("\n")
+    yield Source(record.title or Path(path).stem, body, record.date, record.status, record.authors, links)
+
+
+def _blank_status(lines: list[str], at: int) -> None:
+    """Remove a section that says the status in one line, which the front matter says from now on."""
+    before = next((i for i in range(at - 1, -1, -1) if lines[i].strip()), None)
+    after = next((i for i in range(at + 1, len(lines)) if lines[i].strip()), len(lines))
+    if before is not None and lines[before].startswith("#") and (after == len(lines) or lines[after].startswith("#")):
+        del lines[before:after]
 
 
 def _write(source: Source, base: str | None, config: ArchitectureConfig | None, folder: Path) -> Imported:
@@ -187,6 +227,7 @@ def _write(source: Source, base: str | None, config: ArchitectureConfig | None, 
         decision=decision or None,
         alternatives=alternatives or None,
         settings=settings or None,
+        extra=source.links,
     )
     head = front.split("\n# ", 1)[0]
     text = f"{head}\n# {heading(source.title)}\n\n{source.body}\n"

@@ -65,7 +65,7 @@ def new(draft: Draft, folder: str | os.PathLike[str], root: Path) -> Created:
     """Write a new record with the next free number in a folder; parallel calls get different numbers."""
     if not draft.title.strip():
         raise UsageError(Problem("title", draft.title, "is empty", 'Write archwright adr new "Fewer KV heads"'))
-    base = _from_root(draft.base, root) or default_base(root)
+    base = from_root(draft.base, root) or default_base(root)
     config: ArchitectureConfig | None = None
     if base is not None:
         config = load(base if base.startswith("preset:") else _located(base, root), root)
@@ -95,7 +95,7 @@ def new(draft: Draft, folder: str | os.PathLike[str], root: Path) -> Created:
     return Created(path, figures, alternatives, text, tuple(changes), tuple(effects))
 
 
-def _from_root(base: str | None, root: Path) -> str | None:
+def from_root(base: str | None, root: Path) -> str | None:
     """A base as a record names it: a file that was named from the current folder is named from the project's root."""
     if base is None or base.startswith("preset:") or (root / base).exists() or not os.path.exists(base):
         return base

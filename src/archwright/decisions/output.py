@@ -102,7 +102,8 @@ def claim_lines(claim: ClaimResult, width: int, colour: bool) -> list[str]:
     place = f"{claim.line}:{claim.column}"
     head = f"  {place:<7}{_paint(f'{claim.verdict:<10}', STYLES.get(claim.verdict, 'dim'), colour)}"
     message = " ".join(claim.message.split()).removesuffix(f", not {written}").removesuffix(f", {written}")
-    if claim.verdict in ("holds", "fails", "open", "error", "unchecked") and message:
+    judged = claim.verdict in ("holds", "fails", "open") or message.startswith(("is ", "reads ", "fits", "does not"))
+    if judged and message:
         message = f"{claim.label} {message}"
     if len(INDENT) + len(written) + 3 + len(message) <= width:
         lines = [f"{head}{written} · {message}" if message else f"{head}{written}"]
