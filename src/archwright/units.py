@@ -30,13 +30,14 @@ def decimal_places(value: Number, digits: int = 3) -> int:
     if not top:
         return 0
     exponent = len(str(top)) - len(str(bottom))  # of ten; one too large where the leading digits are the smaller ones
-    below = top < bottom * 10**exponent if exponent >= 0 else top * 10**-exponent < bottom
+    below: bool = top < bottom * 10**exponent if exponent >= 0 else top * 10**-exponent < bottom
     return max(0, digits - 1 - exponent + below)
 
 
 def _rounded(value: Number, decimals: int) -> int:
     """The size of a value times 10^decimals, rounded half up."""
-    return (2 * abs(value.numerator) * 10**decimals + value.denominator) // (2 * value.denominator)
+    scale: int = 10**decimals
+    return (2 * abs(value.numerator) * scale + value.denominator) // (2 * value.denominator)
 
 
 def to_fixed(value: Number, decimals: int, rounding: Rounding = "half-up") -> str:

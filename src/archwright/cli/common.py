@@ -166,7 +166,7 @@ def _found(value: object) -> str | None:
 def width(limit: int = 100) -> int:
     """Columns to fill: the terminal's, at most `limit`."""
     try:
-        columns = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(sys.__stdout__.fileno()).columns
+        columns = int(os.environ.get("COLUMNS", "")) or os.get_terminal_size(sys.stdout.fileno()).columns
     except (ValueError, OSError, AttributeError):
         columns = 80
     return max(40, min(limit, columns))
