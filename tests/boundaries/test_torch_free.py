@@ -30,9 +30,9 @@ def modules() -> list[str]:
     found = []
     for info in pkgutil.walk_packages(archwright.__path__, "archwright."):
         parts = info.name.split(".")
-        if len(parts) == 2 or parts[1] in ROOMS:
-            if parts[1] not in ("nn", "lab", "testing", "__main__") and parts[-1] != "__main__":
-                found.append(info.name)
+        torch_free = parts[1] in ROOMS or (len(parts) == 2 and parts[1] not in ("nn", "lab", "testing"))
+        if torch_free and parts[-1] != "__main__":
+            found.append(info.name)
     return found
 
 
