@@ -87,22 +87,12 @@ class Blocks:
         return self.band.offset + self.first - self.band.left
 
     @property
-    def phases(self) -> int:
-        """Blocks this many apart share no key."""
-        return -(-self.keys // self.size)
-
-    @property
     def pieces(self) -> Iterator[tuple[int, int]]:
         """(start, stop) of the queries outside the run, at most `EDGE` of them each."""
         end = self.first + self.count * self.size
         for start, stop in ((0, self.first), (end, self.band.queries)):
             for at in range(start, stop, EDGE):
                 yield at, min(at + EDGE, stop)
-
-    def hidden(self, device: torch.device) -> Tensor | None:
-        """(size, keys) bool, the same for every block: True where the query does not see the key."""
-        start = self.first
-        return self.band.hidden(start, start + self.size, self.first_key, self.first_key + self.keys, device)
 
 
 def _window_any(marks: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...errors import InvalidValue, Problem
+from .primitives import attend, with_logsumexp
 
 FEW_ROWS = 8
 """Rows of a group up to which matrix products over all keys are quicker on a CPU than torch's blocked kernel."""
@@ -77,7 +77,7 @@ def _unmasked(q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None, factor: f
     if visible is not None:
         hidden = visible.logical_not()[:, None, None].expand(-1, -1, n_heads // kv_heads, tokens, -1).flatten(2, 3)
     if q.device.type != "cpu":
-        out = F.scaled_dot_product_attention(rows, k, v, attn_mask=None if hidden is None else ~hidden, scale=factor)
+        out = attend(rows, k, v, hidden, factor)
     elif q.dtype in (torch.float32, torch.float64) and (rows.shape[2] <= FEW_ROWS or k.shape[2] < SPLIT):
         out = _products(rows, k, v, hidden, factor)
     else:
@@ -114,25 +114,16 @@ def _in_parts(rows: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, factor:
     if whole > 1:
         for q_, k_, v_ in zip(rows, k, v, strict=True):
             some_k, some_v = (x[:, : whole * SPLIT].unflatten(1, (whole, SPLIT)).transpose(0, 1) for x in (k_, v_))
-            out, lse = _kernel(q_.expand(whole, *q_.shape), some_k, some_v, None, factor)
+            out, lse = with_logsumexp(q_.expand(whole, *q_.shape), some_k, some_v, None, factor)
             if whole * SPLIT < keys:
-                rest = _kernel(q_[None], k_[None, :, whole * SPLIT :], v_[None, :, whole * SPLIT :], None, factor)
+                rest = with_logsumexp(
+                    q_[None], k_[None, :, whole * SPLIT :], v_[None, :, whole * SPLIT :], None, factor
+                )
                 out, lse = torch.cat((out, rest[0])), torch.cat((lse, rest[1]))
             share = torch.softmax(lse, 0)[..., None]
             outs.append((out * share).sum(0).to(rows.dtype))
         return torch.stack(outs)
-    out, _ = _kernel(rows, k, v, hidden, factor)
-    return out
-
-
-def _kernel(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, factor: float) -> tuple[Tensor, Tensor]:
-    mask = None
-    if hidden is not None:
-        mask = torch.zeros(hidden.shape, dtype=q.dtype).masked_fill_(hidden, float("-inf"))
-    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, False, attn_mask=mask, scale=factor
-    )
-    return out, lse
+    return attend(rows, k, v, hidden, factor)
 
 
 def _problems(

@@ -1,7 +1,7 @@
 """Operators `archwright::sliding_forward` and `archwright::sliding_backward`: one node for torch.compile and autograd.
 
-Saved for the gradient: q, k, v, the output and two numbers a row (`statistics`: the logsumexp in torch, the largest
-score and 1 over the sum in the native kernels); nothing that grows with tokens * window.
+Saved for the gradient: q, k, v, the output and two numbers a row (`statistics`: the largest score and 1 over the sum,
+from the native kernels); nothing that grows with tokens * window.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from ...errors import NOTHING, NotSupported, Problem
-from . import finite, native, windows
+from . import finite, gradient, native, windows
 from .band import Band
 from .classes import ResidueClass, classes
-from .primitives import has_logsumexp
 
 NATIVE_FROM = 2**22
 """Multiplications (pairs * heads * head_dim) from which `auto` takes the native kernels; the first builds them."""
@@ -70,10 +69,9 @@ def _of_rows(stats: Tensor | None, c: ResidueClass, start: int, length: int) -> 
 def _new_results(q: Tensor) -> tuple[Tensor, Tensor]:
     batch, n_heads, tokens, width = q.shape
     out = q.new_empty(batch, tokens, n_heads, width).transpose(1, 2)  # a module flattens the heads next: no copy
-    if not has_logsumexp(q.device):
+    if q.device.type != "cpu" or q.dtype != torch.float32:
         return out, q.new_empty(0, dtype=torch.float32)
-    wide = torch.promote_types(q.dtype, torch.float32)
-    return out, q.new_zeros(2, batch, n_heads, tokens, dtype=wide)
+    return out, q.new_zeros(2, batch, n_heads, tokens)
 
 
 def _forward(
@@ -96,7 +94,7 @@ def _forward(
         if fast and stats is not None:
             native.forward(q, k, v, band, scale, out, stats)
         else:
-            windows.forward(q, k, v, band, scale, out, None if stats is None else stats[0])
+            windows.forward(q, k, v, band, scale, out)
 
     for start, length, c in _parts(q, k, left, right, dilation, lengths):
         q_, out_ = (c.queries(_cut(x, start, length)) for x in (q, out))
@@ -128,7 +126,7 @@ def _backward(
     ) -> tuple[Tensor, Tensor, Tensor]:
         if fast and stats is not None:
             return native.backward(grad, q, k, v, out, stats, band, scale)
-        return windows.backward(grad, q, k, v, out, None if stats is None else stats[0], band, scale)
+        return gradient.backward(grad, q, k, v, band, scale)
 
     whole = not lengths and dilation == 1
     results = None if whole else (torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v))

@@ -22,6 +22,8 @@ class Backward:
         for name, tensor in attn.named_parameters():
             assert tensor.grad is not None, f"{name} has no gradient"
             assert tensor.grad.shape == tensor.shape
+            if case.width == 0 and name.startswith(("q_", "k_")):
+                continue  # one visible key has probability 1 whatever q and k are: the gradient is exactly 0
             assert float(tensor.grad.abs().max()) > 0, f"{name} has a gradient of zeros"
 
     def test_gradient_norms_are_finite(self, case: Case) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from .. import gradient, windows
 from ..band import Band
 
 
@@ -83,17 +83,13 @@ def self_check(library: ctypes.CDLL) -> str:
     source = torch.Generator().manual_seed(0)
     width = 2 * int(library.archwright_lanes())
     q, k, v, grad = (torch.randn(1, n, 75, width, generator=source) for n in (2, 1, 1, 2))
-    band = Band(19, 3, 75, 75)
+    band, scale = Band(19, 3, 75, 75), width**-0.5
     out, statistics = torch.full_like(q, float("nan")), torch.full((2, *q.shape[:3]), float("nan"))
-    forward(q, k, v, band, width**-0.5, out, statistics, library)
-    got = (out, *backward(grad, q, k, v, out, statistics, band, width**-0.5, library))
-    with torch.enable_grad():
-        inputs = [x.requires_grad_() for x in (q, k, v)]
-        hidden = band.hidden(0, 75, 0, 75, q.device)
-        assert hidden is not None
-        both_k, both_v = (x.expand(1, 2, 75, width) for x in (k, v))
-        expected = F.scaled_dot_product_attention(q, both_k, both_v, attn_mask=~hidden)
-        wanted = (expected, *torch.autograd.grad(expected, inputs, grad))
+    forward(q, k, v, band, scale, out, statistics, library)
+    got = (out, *backward(grad, q, k, v, out, statistics, band, scale, library))
+    expected = torch.empty_like(q)
+    windows.forward(q, k, v, band, scale, expected)
+    wanted = (expected, *gradient.backward(grad, q, k, v, band, scale))
     if all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(got, wanted, strict=True)):
         return ""
     return "the native kernels were built, but their results are wrong on this machine"
