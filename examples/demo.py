@@ -1,4 +1,4 @@
-"""The main job on real input, told as a story: a record with wrong figures, and a record made from a published model."""
+"""The main job on real input, told as a story: a record with wrong figures, and one made from a published model."""
 
 from __future__ import annotations
 

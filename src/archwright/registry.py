@@ -21,7 +21,7 @@ def owner(thing: object) -> str:
 
 @lru_cache(maxsize=8)
 def any_plugin(folders: tuple[str, ...]) -> bool:
-    """Whether a distribution in one of the folders may offer entry points of ours; a look at files that saves the slow way.
+    """Whether a distribution in one of the folders may offer entry points of ours: a look at files.
 
     Where the import path holds anything but folders (a zip file, a finder of somebody's own) the answer is yes.
     """
@@ -58,7 +58,7 @@ class Registry(Generic[T]):
         self.broken: dict[str, str] = {}
 
     def register(self, name: str, thing: T) -> T:
-        """Add a thing. The same module and qualified name replaces (a notebook, a reload); another owner is an error."""
+        """Add a thing. The same module and name replaces (a notebook, a reload); another owner is an error."""
         if not isinstance(name, str) or not name:
             raise InvalidValue(Problem(f"{self.kind} name", name, "must be a non-empty text"))
         if not owner(thing).startswith("archwright."):

@@ -59,8 +59,8 @@ def to_fixed(value: Number, decimals: int, rounding: Rounding = "half-up") -> st
 def significant(value: Number, digits: int = 3) -> str:
     """An exact number with that many significant digits; never fewer digits than its whole part has.
 
-    >>> significant(Fraction(405849, 1000)), significant(Fraction(1, 2)), significant(16), significant(Fraction(9999, 1000))
-    ('406', '0.500', '16.0', '10.0')
+    >>> significant(Fraction(405849, 1000)), significant(Fraction(1, 2)), significant(Fraction(9999, 1000))
+    ('406', '0.500', '10.0')
     """
     decimals = decimal_places(value, digits)
     if decimals and _rounded(value, decimals) >= 10**digits:  # 9.999 is 10.0, not 10.00

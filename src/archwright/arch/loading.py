@@ -288,7 +288,7 @@ def _requirements(data: Any, document: Document, problems: list[Problem]) -> tup
             if not isinstance(item.get(key), str) or not item[key]:
                 good = False
                 rule = "must be a text" if key in item else "is missing"
-                value = item[key] if key in item else NOTHING
+                value = item.get(key, NOTHING)
                 problems.append(
                     Problem(f"{label}.{key}", value, rule).at(document.where((*keys, key) if key in item else keys))
                 )

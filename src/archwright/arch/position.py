@@ -34,7 +34,7 @@ class RopeScaling(Spec):
 
 @dataclasses.dataclass(frozen=True)
 class LinearScaling(RopeScaling):
-    """Positions divided by the factor. Source: Chen et al. 2023, "Extending context window by position interpolation"."""
+    """Positions divided by the factor. Source: Chen et al. 2023, "Extending context window of large language models"."""
 
     type = "linear"
 
@@ -62,7 +62,7 @@ class DynamicScaling(RopeScaling):
 
 @dataclasses.dataclass(frozen=True)
 class YarnScaling(RopeScaling):
-    """Long wavelengths interpolated, short ones kept, a ramp between. Source: Peng et al. 2023, "YaRN", sections 3.2-3.4."""
+    """Long wavelengths interpolated, short ones kept, a ramp between. Source: Peng et al. 2023, "YaRN", section 3."""
 
     type = "yarn"
 
@@ -109,7 +109,7 @@ class YarnScaling(RopeScaling):
 
 @dataclasses.dataclass(frozen=True)
 class Llama3Scaling(RopeScaling):
-    """Wavelengths beyond a bound divided by the factor, with a smooth band. Source: the Llama 3.1 model card and code."""
+    """Long wavelengths divided by the factor, with a smooth band. Source: the Llama 3.1 model card and code."""
 
     type = "llama3"
 
@@ -213,7 +213,7 @@ class Rope(PositionSpec):
             yield Problem("rope_scaling.short_factor", f"a list of {pairs}", rule)
 
     def inverse_frequencies(self, context: int = 0) -> list[float]:
-        """Radians a token of each of the dims / 2 pairs, in a sequence of `context` tokens (matters to `dynamic` alone)."""
+        """Radians a token of each of the dims / 2 pairs, for `context` tokens (which matter to `dynamic` alone)."""
         plain = plain_frequencies(self.theta, self.dims)
         return self.scaling.inverse_frequencies(plain, self.theta, self.dims, context) if self.scaling else plain
 

@@ -1,4 +1,4 @@
-"""Figures that are bound to nothing and not excused: a number of tokens that is a setting stands in the front matter."""
+"""Figures that are bound to nothing and not excused: tokens that are a setting stand in the front matter."""
 
 from __future__ import annotations
 
