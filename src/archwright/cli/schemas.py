@@ -26,16 +26,19 @@ def _document(name: str, properties: dict[str, Any], **more: Any) -> dict[str, A
 
 
 ARCHITECTURE = _object({"name": TEXT, "fingerprint": {"type": "string", "pattern": "^v1-[0-9a-f]{16}$"}})
-RESULT = _object(
-    {
-        "metric": TEXT,
-        "settings": SETTINGS,
-        "value": VALUE,
-        "unit": TEXT,
-        "text": TEXT,
-        "notes": {"type": "array", "items": TEXT},
-    }
-)
+COMPUTED: dict[str, Any] = {
+    "settings": SETTINGS,
+    "value": VALUE,
+    "unit": TEXT,
+    "text": TEXT,
+    "notes": {"type": "array", "items": TEXT},
+    "needed": VALUE,
+    "available": VALUE,
+}
+SIZES = ("needed", "available")
+"""What `fits` has besides."""
+RESULT = _object({"metric": TEXT, **COMPUTED}, optional=SIZES)
+CELL = _object({"column": TEXT, **COMPUTED, "ratio": {"type": ["number", "null"]}}, optional=SIZES)
 FINDING = _object(
     {
         "code": TEXT,
@@ -78,7 +81,17 @@ PROBLEM = _object({"path": NULLABLE, "line": VALUE, "column": VALUE, "field": TE
 
 OUTPUTS: dict[str, dict[str, Any]] = {
     "estimate": _document("estimate", {"architecture": ARCHITECTURE, "results": {"type": "array", "items": RESULT}}),
-    "compare": _document("compare", {"columns": {"type": "array"}, "rows": {"type": "array"}, "settings": SETTINGS}),
+    "compare": _document(
+        "compare",
+        {
+            "baseline": TEXT,
+            "architectures": {"type": "array", "items": _object({"column": TEXT, "name": TEXT, "fingerprint": TEXT})},
+            "rows": {
+                "type": "array",
+                "items": _object({"metric": TEXT, "values": {"type": "array", "items": CELL}}),
+            },
+        },
+    ),
     "check": _document(
         "check",
         {

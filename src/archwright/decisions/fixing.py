@@ -71,11 +71,15 @@ def _mended(document: Document, claims: Sequence[ClaimResult]) -> str:
     present = {fold(d.label): (d.target, d.title) for d in reversed(document.definitions)}
     missing: list[str] = []
     stale: list[str] = []
-    for key, claim in {fold(c.label): c for c in reversed(claims)}.items():
-        if key not in present:
-            missing.insert(0, claim.label)
-        elif present[key] != (claim.target, claim.title):
-            stale.insert(0, claim.label)
+    seen: set[str] = set()
+    for claim in claims:
+        key = fold(claim.label)
+        if key not in seen:
+            seen.add(key)
+            if key not in present:
+                missing.append(claim.label)
+            elif present[key] != (claim.target, claim.title):
+                stale.append(claim.label)
     said = []
     for labels, words in ((missing, "missing"), (stale, "out of date")):
         if labels:

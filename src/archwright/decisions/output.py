@@ -39,7 +39,7 @@ def text(
         out.append(f"fixed {path}")
     if out:
         out.append("")
-    out.append(_summary(report, seconds, coverage))
+    out += _folded(_summary(report, seconds, coverage), width)
     following = _next(report)
     if following:
         out.append(following)
@@ -137,6 +137,16 @@ def _finding(finding: Finding, width: int, colour: bool, place: str | None = Non
 _FIGURE = re.compile(r"(?<=\d) (?=[A-Za-z%])")
 
 
+def _folded(line: str, width: int) -> list[str]:
+    """A line of parts between dots, on as many lines as it takes."""
+    lines = [""]
+    for part in line.split(" · "):
+        if lines[-1] and len(lines[-1]) + 3 + len(part) > width:
+            lines.append("")
+        lines[-1] += f" · {part}" if lines[-1] else part
+    return lines
+
+
 def _wrapped(words: str, indent: str, width: int) -> list[str]:
     """Lines no longer than the width unless a word is; no figure is parted from its unit."""
     lines = textwrap.wrap(
@@ -221,6 +231,8 @@ def _property(value: str) -> str:
 
 def sarif(report: Report) -> str:
     """SARIF 2.1.0, as code scanning services take it."""
+    from urllib.parse import quote
+
     from .. import __version__
 
     levels = {"error": "error", "warning": "warning", "note": "note"}
@@ -243,7 +255,7 @@ def sarif(report: Report) -> str:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": f.path.replace("\\", "/")},
+                        "artifactLocation": {"uri": quote(f.path.replace("\\", "/"))},
                         "region": {"startLine": max(1, f.line), "startColumn": max(1, f.column)},
                     }
                 }
