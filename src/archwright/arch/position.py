@@ -34,7 +34,7 @@ class RopeScaling(Spec):
 
 @dataclasses.dataclass(frozen=True)
 class LinearScaling(RopeScaling):
-    """Positions divided by the factor. Source: Chen et al. 2023, "Extending context window of large language models"."""
+    """Positions divided by the factor. Source: Chen et al. 2023, arXiv:2306.15595."""
 
     type = "linear"
 
