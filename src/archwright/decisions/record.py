@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archwright.decisions import names
 from archwright.decisions.dialects import Spot, find_status, is_ours, outline_of
@@ -13,6 +13,9 @@ from archwright.decisions.front import Front, read_front, unquoted
 from archwright.decisions.heads import Link, authors_in, date_in, is_placeholder, links_in, refs, title_of
 from archwright.decisions.statuses import Status
 from archwright.errors import Location, Problem
+
+if TYPE_CHECKING:
+    from archwright.claims.document import Link as ClaimLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,13 @@ class Record:
         """How messages name the record: `ADR-0012`, or its file stem."""
         parts = names.name_parts(self.stem)
         return f"ADR-{parts.digits}{parts.letter}" if parts.digits else self.stem
+
+    @property
+    def claims(self) -> tuple[ClaimLink, ...]:
+        """The links of the text whose labels read as claims, each with text, label, line and column."""
+        from archwright.claims.document import parse as parse_document
+
+        return tuple(parse_document(self.text, self.path, known_labels=self.claims_entries).claims)
 
     @property
     def ours(self) -> bool:
