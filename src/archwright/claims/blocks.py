@@ -8,6 +8,7 @@ test holds the two together.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import NamedTuple
 
 
@@ -39,12 +40,12 @@ class Piece(NamedTuple):
 
     def at(self, position: int) -> int:
         """The offset in the file of a position in the content."""
-        start, place = self.places[0]
-        for here, there in self.places:
-            if here > position:
-                break
-            start, place = here, there
+        start, place = self.places[bisect_right(self.places, position, key=_first) - 1]
         return place + position - start
+
+
+def _first(pair: tuple[int, int]) -> int:
+    return pair[0]
 
 
 class Definition(NamedTuple):

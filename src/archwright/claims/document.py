@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -97,13 +98,15 @@ class Document:
 
     def heading_at(self, offset: int) -> int:
         """The index of the last heading at or before an offset, -1 before the first."""
-        found = -1
-        for index, heading in enumerate(self.headings):
-            if heading.start > offset:
-                break
-            found = index
-        return found
+        return bisect_right(self.headings, offset, key=_start_of) - 1
 
+
+def _start_of(heading: Heading) -> int:
+    return heading.start
+
+
+Spans = list[tuple[int, int]]
+"""Ranges of offsets, in order."""
 
 _CLOSING_FENCE = re.compile(r"^---[ \t]*$", re.M)
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}|\|{7})(?: .*)?$|^={7}$", re.M)
@@ -111,9 +114,10 @@ _OPENING_CONFLICT = re.compile(r"^<{7}(?: .*)?$", re.M)
 _LOOKS_LIKE_CLAIM = re.compile(
     r"\[([^\[\]]{1,200})\](?:( )?\[([^\[\]\n]{1,200})\]|\[([a-z][a-z0-9_-]*\([^\n)]{0,200}\)[^\]\n]{0,80})\])", re.I
 )
-_FULL_REFERENCE = re.compile(r"\[((?:\\.|[^\[\]\\])*)\](?=\[((?:\\.|[^\[\]\\])+)\])", re.S)
+_FULL_REFERENCE = re.compile(r"\[((?:\\.|[^\[\]\\]){0,500})\](?=\[((?:\\.|[^\[\]\\]){1,500})\])", re.S)
+_NEAR = 2000  # characters before a look-alike in which an image or a tag may open
 _INDENT = re.compile(r"\n[ \t]+")
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:.*?)(?<!`)\1(?!`)", re.S)
+CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:.*?)(?<!`)\1(?!`)", re.S)
 
 
 def parse(text: str, path: str = "", first_line: int = 1, known_labels: Iterable[str] = ()) -> Document:
@@ -284,36 +288,52 @@ def _in_code(text: str, layout: Layout, line_index: int) -> bool:
     return any(start <= at < end for start, end in layout.skipped)
 
 
+def inside(spans: Spans, at: int) -> tuple[int, int] | None:
+    """The span that holds an offset; the spans are in order and do not overlap."""
+    index = bisect_right(spans, at, key=_begin_of) - 1
+    return spans[index] if index >= 0 and at < spans[index][1] else None
+
+
+def _begin_of(span: tuple[int, int]) -> int:
+    return span[0]
+
+
+def paragraph_start(text: str, at: int, first: int = 0) -> int:
+    """Where the paragraph around an offset begins, not before `first`."""
+    blank = text.rfind("\n\n", first, at)
+    return blank + 2 if blank >= 0 else first
+
+
 def _find_unrendered(document: Document, text: str) -> None:
     start, end = document.body_start, document.block_start
     labelled = len(document.claims) + sum(1 for link in document.links if link.label)
     if text.count("][", start, end) == labelled and text.find("] [", start, end) < 0:
         return
     rendered = {link.whole_start for link in document.claims} | {link.whole_start for link in document.links}
+    spans: dict[int, Spans] = {}
     for match in _LOOKS_LIKE_CLAIM.finditer(text, start, end):
         said, label = match[1], match[3] or match[4]
         if match.start() in rendered or text[match.start() - 1 : match.start()] == "\\":
             continue
         if parse_label(label) is None or not has_figure(said):
             continue
-        reason = _why_unrendered(document, text, match)
+        reason = _why_unrendered(document, text, match, spans)
         if reason:
             document.unrendered.append(Unrendered(reason, said, label, *document.place(match.start())))
 
 
-def _why_unrendered(document: Document, text: str, match: re.Match[str]) -> str:
+def _why_unrendered(document: Document, text: str, match: re.Match[str], spans: dict[int, Spans]) -> str:
     at = match.start()
-    for start, end in document.skipped:
-        if start <= at < end:
-            return "html" if text[start:end].lstrip().startswith("<") else "code"
-    blank = text.rfind("\n\n", document.body_start, at)
-    begin = blank + 2 if blank >= 0 else document.body_start
-    finish = text.find("\n\n", at)
-    paragraph = text[begin : finish if finish >= 0 else len(text)]
-    for span in _CODE_SPAN.finditer(paragraph):
-        if span.start() <= at - begin < span.end():
-            return "code"
-    before = _CODE_SPAN.sub("", paragraph[: at - begin])
+    block = inside(document.skipped, at)
+    if block:
+        return "html" if text[slice(*block)].lstrip().startswith("<") else "code"
+    begin = paragraph_start(text, at, document.body_start)
+    if begin not in spans:
+        finish = text.find("\n\n", at)
+        spans[begin] = [m.span() for m in CODE_SPAN.finditer(text, begin, finish if finish >= 0 else len(text))]
+    if inside(spans[begin], at):
+        return "code"
+    before = CODE_SPAN.sub("", text[max(begin, at - _NEAR) : at])
     if before.endswith("!") or re.search(r"!\[[^\[\]]*\Z", before):
         return "image"
     if re.search(r"<[A-Za-z/!][^>]*\Z", before):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .document import CODE_SPAN, Document, paragraph_start
+from .document import CODE_SPAN, Document, Spans, inside, paragraph_start
 from .texts import Written, parse_text
 
 SECTIONS = ("context", "decision", "consequence", "alternative", "option")
@@ -66,7 +66,7 @@ _DEVICE_AFTER = re.compile(
 )
 _NAME_AFTER = re.compile(r"[\s-]+(?:models?|checkpoints?|variants?|class|LLMs?|configs?|configurations?)\b", re.I)
 _MODEL_BEFORE = re.compile(r"\b[A-Z][A-Za-z]*[\s-]?\d+(?:\.\d+)*[\s-]+\Z|\b[A-Z][A-Za-z]+-\Z")
-_ADDRESS = re.compile(r"(?:https?|ftp)://\S+|<!--.*?-->|<[A-Za-z/][^<>\n]*>|\$\$.*?\$\$", re.S)
+_ADDRESS = re.compile(r"(?:https?|ftp)://\S+|<!--.{0,2000}?-->|<[A-Za-z/][^<>\n]*>|\$\$.{0,2000}?\$\$", re.S)
 _NEAR = 2000  # characters of a sentence on either side of its figure
 _SENTENCE_END = re.compile(r"[.!?](?:\s|$)|\n(?=\s*(?:[-*+]|\d+[.)])\s)|\n\s*\n")
 
@@ -85,10 +85,10 @@ def find_figures(document: Document, sections: Sequence[str] | None = SECTIONS) 
     text = document.text
     start, end = document.body_start, document.block_start
     counts = _counted(document, sections)
-    linked = sorted((link.whole_start, link.whole_end) for link in document.claims)
+    linked = sorted((link.whole_start, link.whole_end) for link in (*document.claims, *document.links))
     starts = [begin for begin, _ in linked]
     found: list[Figure] = []
-    spans: dict[int, list[tuple[int, int]]] = {}
+    spans: dict[int, Spans] = {}
     for pattern in (_FIGURE, _MONEY) if "$" in text else (_FIGURE,):
         for match in pattern.finditer(text, start, end):
             at = match.start()
@@ -128,19 +128,15 @@ def _section_words(sections: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(re.escape(s) for s in sections)})", re.I)
 
 
-def _figure(
-    document: Document, match: re.Match[str], heading: int, spans: dict[int, list[tuple[int, int]]]
-) -> Figure | None:
+def _figure(document: Document, match: re.Match[str], heading: int, spans: dict[int, Spans]) -> Figure | None:
     text = document.text
     start, end = match.span()
-    if any(link.whole_start <= start < link.whole_end for link in document.links):
-        return None
     if heading >= 0 and text.find("\n", document.headings[heading].start, start) < 0:
         return None
-    if any(begin <= start < stop for begin, stop in document.skipped):
+    if inside(document.skipped, start):
         return None
-    line_start = text.rfind("\n", 0, start) + 1
-    before, after = text[line_start:start], text[end : end + 60]
+    near = max(start - 80, document.body_start)
+    before, after = text[max(text.rfind("\n", near, start) + 1, near) : start], text[end : end + 60]
     money = match.re is _MONEY
     if not money and not _carries_a_unit(match, before, after):
         return None
@@ -148,7 +144,7 @@ def _figure(
         return None
     if _in_code_or_address(text, start, spans):
         return None
-    hedge = _HEDGE.search(text, max(line_start - 40, document.body_start), start)
+    hedge = _HEDGE.search(text, max(start - 40, document.body_start), start)
     if hedge and hedge[0] and "->" not in text[hedge.start() - 1 : start]:
         start = hedge.start()
     direction = _DIRECTION.match(text, end)
@@ -175,7 +171,7 @@ def _carries_a_unit(match: re.Match[str], before: str, after: str) -> bool:
     return not (_NAME_AFTER.match(after) or _MODEL_BEFORE.search(before))
 
 
-def _in_code_or_address(text: str, at: int, spans: dict[int, list[tuple[int, int]]]) -> bool:
+def _in_code_or_address(text: str, at: int, spans: dict[int, Spans]) -> bool:
     begin = paragraph_start(text, at)
     if begin not in spans:
         finish = text.find("\n\n", at)
@@ -184,8 +180,18 @@ def _in_code_or_address(text: str, at: int, spans: dict[int, list[tuple[int, int
         patterns = [CODE_SPAN] if "`" in paragraph else []
         if "<" in paragraph or "://" in paragraph or "$$" in paragraph:
             patterns.append(_ADDRESS)
-        spans[begin] = [m.span() for pattern in patterns for m in pattern.finditer(text, begin, finish)]
-    return any(start <= at < end for start, end in spans[begin])
+        spans[begin] = _united([m.span() for pattern in patterns for m in pattern.finditer(text, begin, finish)])
+    return inside(spans[begin], at) is not None
+
+
+def _united(spans: Spans) -> Spans:
+    united: Spans = []
+    for begin, end in sorted(spans):
+        if united and begin < united[-1][1]:
+            united[-1] = (united[-1][0], max(end, united[-1][1]))
+        else:
+            united.append((begin, end))
+    return united
 
 
 def _family(said: str) -> str:
