@@ -69,9 +69,9 @@ def _of_rows(stats: Tensor | None, c: ResidueClass, start: int, length: int) -> 
 def _new_results(q: Tensor) -> tuple[Tensor, Tensor]:
     batch, n_heads, tokens, width = q.shape
     out = q.new_empty(batch, tokens, n_heads, width).transpose(1, 2)  # a module flattens the heads next: no copy
-    if q.device.type != "cpu" or q.dtype != torch.float32:
+    if q.device.type != "cpu" or q.dtype not in native.TYPES:
         return out, q.new_empty(0, dtype=torch.float32)
-    return out, q.new_zeros(2, batch, n_heads, tokens)
+    return out, q.new_zeros(2, batch, n_heads, tokens, dtype=torch.float32)
 
 
 def _forward(

@@ -13,6 +13,10 @@ from .. import gradient, windows
 from ..band import Band
 
 
+TYPES = (torch.float32, torch.bfloat16, torch.float16)
+"""What the kernels are given; they compute in float32, and half precision is converted on the way in and out."""
+
+
 class _Tensor(ctypes.Structure):
     _fields_ = (
         ("data", ctypes.c_void_p),
@@ -35,8 +39,8 @@ def why_not(q: Tensor) -> str:
     """The reason against the native kernels for queries (B, N, T, H), or an empty text."""
     from .library import status
 
-    if q.device.type != "cpu" or q.dtype != torch.float32:
-        return "native kernels compute in float32 on a CPU"
+    if q.device.type != "cpu" or q.dtype not in TYPES:
+        return "native kernels take float32, bfloat16 and float16 on a CPU"
     found = status()
     if found.library is None:
         return found.reason
@@ -56,8 +60,12 @@ def forward(
     library: ctypes.CDLL | None = None,
 ) -> None:
     """Fill out (B, N, T, H) and statistics (2, B, N, T): each row's largest score, and 1 over its sum."""
-    tensors = [_tensor(x) for x in (q, k, v, out, statistics[0], statistics[1])]
+    q, k, v = q.float(), k.float(), v.float()
+    made = out if out.dtype == torch.float32 else torch.empty_like(out, dtype=torch.float32)
+    tensors = [_tensor(x) for x in (q, k, v, made, statistics[0], statistics[1])]
     _library(library).archwright_sliding_forward(_problem(q, k, band, scale), *tensors)
+    if made is not out:
+        out.copy_(made)
 
 
 def backward(
@@ -72,10 +80,12 @@ def backward(
     library: ctypes.CDLL | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of q, k and v from what `forward` filled."""
+    dtype = q.dtype
+    grad, q, k, v, out = (x.float() for x in (grad, q, k, v, out))
     dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
     tensors = [_tensor(x) for x in (grad, q, k, v, out, *statistics, dq, dk, dv)]
     _library(library).archwright_sliding_backward(_problem(q, k, band, scale), *tensors)
-    return dq, dk, dv
+    return dq.to(dtype), dk.to(dtype), dv.to(dtype)
 
 
 def self_check(library: ctypes.CDLL) -> str:
@@ -104,7 +114,7 @@ def _library(given: ctypes.CDLL | None) -> ctypes.CDLL:
 
 
 def _tensor(x: Tensor) -> object:
-    assert x.dim() == 3 or x.stride(-1) == 1 or x.shape[-1] == 1
+    assert x.dtype == torch.float32 and (x.dim() == 3 or x.stride(-1) == 1)
     return ctypes.byref(_Tensor(x.data_ptr(), *x.stride()[:3]))
 
 
