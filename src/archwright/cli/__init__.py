@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -13,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("compare", "models or changes of one, side by side"),
     "check": ("check", "re-check every number in the decision records"),
     "adr": ("adr", "write, bind, list and decide records"),
+    "why": ("why", "who decided a field, when, and in which sentence"),
     "schema": ("schema", "JSON Schema of files and outputs"),
     "metrics": ("metrics", "every metric with its unit, formula and settings"),
     "hardware": ("hardware", "every known accelerator with its peaks and memory"),
@@ -26,14 +28,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 ok, 1 findings, 2 usage, 3 could not, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
+        if sys.stdout is None:  # started with a closed output
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # open until the process ends
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # the reader went away (`| head`): not an error of ours; keep the interpreter from complaining at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader went away (`| head`), which is not an error of ours
         return 0
+    except OSError as error:
+        _drop_output()
+        print(f"archwright: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
+        return 3
+
+
+def _drop_output() -> None:
+    """Let what is left in the buffer go nowhere, so that the interpreter does not complain at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:
@@ -68,7 +83,6 @@ def _run(words: list[str]) -> int:
     args = parser.parse_args(words[1:])
     try:
         code: int = args.run(args)
-        sys.stdout.flush()
         return code
     except ArchwrightError as error:
         as_json = getattr(args, "json", False) or getattr(args, "format", "") == "json"

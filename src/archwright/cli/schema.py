@@ -12,7 +12,7 @@ from .common import print_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("name", nargs="?", default="architecture", help="which schema (architecture)")
+    parser.add_argument("name", nargs="?", default="architecture", metavar="NAME", help="which schema (architecture)")
     parser.add_argument("--list", action="store_true", help="the names of all schemas")
     parser.add_argument("--json", action="store_true", help="schemas are JSON anyway")
     parser.set_defaults(run=run)
