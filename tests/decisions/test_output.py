@@ -113,7 +113,7 @@ def test_github_annotations_escape_what_would_end_them() -> None:
     text = output.github(Report([FileReport("x", findings=[finding])]))
     first, *rest = text.split("\n")
     assert first.startswith("::error file=a%2Cb%3Ac%25%0A.md,line=1,col=1,title=claim-fails::")
-    assert "100 %25 :: ::error::stop%0D%0A::set-output name=x::y more%0Alines" in first
+    assert "100 %25 :: ::error::stop%0D%0A::set-output name=x::y. more%0Alines" in first
     assert all(not line.startswith("::") for line in rest)
 
 

@@ -185,8 +185,11 @@ class Checker:
             return
         done = {os.path.abspath(path) for path in named}
         for file, config in sorted(self.standing.bases.items()):
-            if file not in done and config.source.requirements:
-                self.report.files.append(self._architecture(file))
+            if file not in done and (config.source.requirements or self.coverage):
+                report = self._architecture(file)
+                self.report.files.append(report)
+                if self.coverage:
+                    self.standing.cover(config, file, report)
 
     def _neighbours(self, records: list[tuple[Record, FileReport]]) -> list[Record]:
         """The other records in the folders of records that were named alone: their links may lead there."""

@@ -234,16 +234,10 @@ class Governance:
                         self._amended.setdefault(old.path, set()).add(new.path)
 
     def _with_leaves(self, ruling: Ruling) -> Ruling:
-        decision = change_of(ruling.record)
-        key = (id(ruling.before), id(ruling.after), repr(decision))
-        leaves = self._leaves.get(key)
-        if leaves is None:
-            try:
-                leaves = leaves_of(decision, ruling.before, ruling.after)
-            except InvalidValue:
-                leaves = ()  # the record's own findings say what is wrong with it
-            self._leaves[key] = leaves
-        return Ruling(ruling.record, ruling.file, ruling.before, ruling.after, leaves)
+        key = (id(ruling.before), id(ruling.after), repr(change_of(ruling.record)))
+        if key not in self._leaves:
+            self._leaves[key] = leaves_with(ruling).leaves
+        return Ruling(ruling.record, ruling.file, ruling.before, ruling.after, self._leaves[key])
 
     def _gives_way(self, old: Ruling, new: Ruling) -> bool:
         """Whether a record amends another, and so has the last word on the fields that both decide."""
@@ -343,10 +337,23 @@ class Governance:
         found = []
         for ruling in self.files.get(file, ()):
             for leaf in ruling.leaves:
-                if leaf.of_layers == of_layers and _same_field(leaf, field) and (layer is None or leaf.reaches(layer)):
+                if leaf.of_layers == of_layers and same_field(leaf, field) and (layer is None or leaf.reaches(layer)):
                     found.append((ruling, leaf))
-        found.sort(key=lambda f: (f[1].explicit or layer is None, f[0].order), reverse=True)
-        return found
+        return strongest_first(found, layer)
+
+
+def strongest_first(found: list[tuple[Ruling, Leaf]], layer: int | None) -> list[tuple[Ruling, Leaf]]:
+    """Those that name the layer before those that speak of all, later records before earlier ones."""
+    return sorted(found, key=lambda f: (f[1].explicit or layer is None, f[0].order), reverse=True)
+
+
+def leaves_with(ruling: Ruling) -> Ruling:
+    """A record with every field that it decided; none where its decision does not fit its base."""
+    try:
+        leaves = leaves_of(change_of(ruling.record), ruling.before, ruling.after)
+    except InvalidValue:
+        leaves = ()  # the record's own findings say what is wrong with it
+    return Ruling(ruling.record, ruling.file, ruling.before, ruling.after, leaves)
 
 
 def change_of(record: Record) -> dict[str, Any]:
@@ -356,7 +363,8 @@ def change_of(record: Record) -> dict[str, Any]:
     return alternative(record.decision or {})[0]
 
 
-def _same_field(leaf: Leaf, field: str) -> bool:
+def same_field(leaf: Leaf, field: str) -> bool:
+    """Whether a field asked for is the one decided, or a part of it, or it is asked for by the decision's own key."""
     if leaf.field == field or leaf.field.startswith(field + ".") or field.startswith(leaf.field + "."):
         return True
     return leaf.key == field or leaf.key.partition(".")[0] == field

@@ -32,6 +32,9 @@ def text(
             out.append(
                 f"  coverage: {bound} of {plural(file.figures, 'figure')} bound ({100 * bound // file.figures} %)"
             )
+        if file.fields is not None:
+            decided, differing = file.fields
+            out.append(f"  coverage: a record decides {decided} of {plural(differing, 'field')} that differ")
     for finding in report.general:
         out.append(_paint(finding.path, "bold", colour))
         out += _finding(finding, width, colour)
@@ -56,19 +59,13 @@ STYLES = {"fails": "red", "error": "red", "unproven": "yellow", "open": "yellow"
 
 def _file(file: FileReport, width: int, colour: bool) -> list[str]:
     parts = [_paint(file.path, "bold", colour)]
-    if file.kind == "record":
-        parts.append(file.status)
-        good = sum(c.verdict in GOOD for c in file.claims)
-        if file.claims:
-            count = len(file.claims)
-            parts.append(
-                f"{plural(count, 'claim')} hold{'s' if count == 1 else ''}"
-                if good == count
-                else f"{good} of {plural(count, 'claim')} hold"
-            )
-        else:
-            parts.append("no claims")
-    elif not file.findings:
+    if file.kind != "architecture":
+        if file.status:
+            parts.append(file.status)
+        parts.append(_holding(file, "claim") or "no claims")
+    elif file.claims:
+        parts.append(_holding(file, "requirement"))
+    elif not any(f.severity == "error" for f in file.findings):
         parts.append("valid")
     lines = [" · ".join(parts)]
     reported = {(f.line, f.column) for f in file.findings if f.code in CLAIM_CODES}
@@ -90,6 +87,14 @@ def _file(file: FileReport, width: int, colour: bool) -> list[str]:
     for _, _, entry in sorted(entries, key=lambda e: e[:2]):
         lines += entry
     return lines
+
+
+def _holding(file: FileReport, what: str) -> str:
+    """How many claims or requirements of a file hold; empty where it has none."""
+    good, count = sum(c.verdict in GOOD for c in file.claims), len(file.claims)
+    if good != count:
+        return f"{good} of {plural(count, what)} hold"
+    return f"{plural(count, what)} hold{'s' if count == 1 else ''}" if count else ""
 
 
 INDENT = " " * 19
@@ -161,7 +166,9 @@ def _wrapped(words: str, indent: str, width: int) -> list[str]:
 
 
 def _summary(report: Report, seconds: float | None, coverage: bool) -> str:
-    verdicts = Counter(c.verdict for c in report.claims)
+    stated = [c for f in report.files if f.kind != "architecture" for c in f.claims]
+    needed = [c for f in report.files if f.kind == "architecture" for c in f.claims]
+    verdicts = Counter(c.verdict for c in stated)
     records = sum(f.kind == "record" for f in report.files)
     others = len(report.files) - records
     names = {"error": "unreadable", "open": "to fill in"}
@@ -174,19 +181,28 @@ def _summary(report: Report, seconds: float | None, coverage: bool) -> str:
                 verdict, names.get(verdict, verdict)
             )
             said.append(f"{count:,} {word}")
-    claims = plural(len(report.claims), "claim")
+    claims = plural(len(stated), "claim")
+    architectures = sum(f.kind == "architecture" for f in report.files)
+    others -= architectures
     parts = []
-    if records or not others:
-        parts += [f"{claims}: {', '.join(said)}" if said else claims, plural(records, "record")]
-    if others:
-        parts.append(plural(others, "architecture file"))
+    if records or stated or not architectures:
+        parts.append(f"{claims}: {', '.join(said)}" if said else claims)
+    if needed:
+        good = sum(c.verdict in GOOD for c in needed)
+        every = good == len(needed)
+        parts.append(
+            f"{'' if every else f'{good} of '}{plural(len(needed), 'requirement')} hold{'s' * (len(needed) == 1)}"
+        )
+    for count, word in ((records, "record"), (others, "other document"), (architectures, "architecture file")):
+        if count or (word == "record" and not architectures and not others):
+            parts.append(plural(count, word))
     for severity in ("error", "warning", "note"):
         count = sum(f.severity == severity for f in report.findings)
         if count:
             parts.append(plural(count, severity))
     if coverage:
         figures = sum(f.figures for f in report.files)
-        bound = len(report.claims)
+        bound = len(stated)
         parts.append(f"{bound} of {plural(figures, 'figure')} bound")
     if seconds is not None:
         parts.append(f"{seconds:.2f} s")
@@ -214,11 +230,19 @@ def github(report: Report) -> str:
     kinds = {"error": "error", "warning": "warning", "note": "notice"}
     lines = []
     for f in report.findings:
-        message = f"{f.message} {f.remedy}".strip()
+        message = sentences(f)
         place = f"file={_property(f.path)},line={max(1, f.line)},col={max(1, f.column)},title={_property(f.code)}"
         lines.append(f"::{kinds[f.severity]} {place}::{_data(message)}")
     lines.append(_summary(report, None, False))
     return "\n".join(lines)
+
+
+def sentences(finding: Finding) -> str:
+    """What a finding says, and its remedy, as sentences."""
+    said = finding.message.strip()
+    if finding.remedy and said and said[-1] not in ".?!:":
+        said += "."
+    return f"{said} {finding.remedy}".strip()
 
 
 def _data(value: str) -> str:
@@ -251,7 +275,7 @@ def sarif(report: Report) -> str:
             "ruleId": f.code,
             "ruleIndex": used.index(f.code),
             "level": levels[f.severity],
-            "message": {"text": f"{f.message} {f.remedy}".strip()},
+            "message": {"text": sentences(f)},
             "locations": [
                 {
                     "physicalLocation": {

@@ -104,6 +104,8 @@ class FileReport:
     findings: list[Finding] = field(default_factory=list)
     figures: int = 0
     """Figures with a unit in the sections that count, bound or not."""
+    fields: tuple[int, int] | None = None
+    """Of an architecture: how many fields a record decides, of how many that differ; None where not asked for."""
 
 
 @dataclass(slots=True)

@@ -391,3 +391,13 @@ class ComputedDifferently(Rule):
 
     code = "computed-differently"
     severity = "note"
+
+
+class UndecidedField(Rule):
+    """A field differs from what its architecture extends, and no record says why.
+
+    Listed by `archwright check --coverage`. An architecture that extends nothing is compared with the defaults.
+    """
+
+    code = "undecided-field"
+    severity = "note"

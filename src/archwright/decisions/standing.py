@@ -21,7 +21,7 @@ from .frame import Frame, Frames, shown
 from .governance import MISSING, Breach, Conflict, Governance, Ruling, change_of, file_of
 from .links import Graph
 from .record import Record
-from .report import Finding
+from .report import FileReport, Finding
 from .writing import shown_value
 
 
@@ -48,6 +48,7 @@ class Standing:
         self.frames = frames
         self.kept: list[Kept] = []
         self._undone: dict[tuple[int, int, str], ArchitectureConfig | None] = {}
+        self._governance: Governance | None = None
         self.bases: dict[str, ArchitectureConfig] = {}
         """Architecture files that records in force start from, by absolute path."""
 
@@ -139,6 +140,7 @@ class Standing:
     def findings(self, graph: Graph, paths: set[str]) -> list[Finding]:
         """Conflicts, broken decisions and drift of the records with these paths."""
         governance, presents, found = self.govern(graph)
+        self._governance = governance
         found = [f for f in found if f.path in paths]
         for file in governance.files:
             for conflict in governance.conflicts(file):
@@ -154,6 +156,16 @@ class Standing:
             if kept.frame is not None and kept.record.path in paths:
                 found += self._drift(kept, governance)
         return found
+
+    def cover(self, config: ArchitectureConfig, file: str, report: FileReport) -> None:
+        """Add to an architecture's report the fields that nobody decided."""
+        from .coverage import coverage_of
+
+        if self._governance is not None:
+            covered = coverage_of(config, file, report.path, self._governance)
+            if covered is not None:
+                report.fields = covered.decided, covered.fields
+                report.findings += covered.findings
 
     def govern(self, graph: Graph) -> tuple[Governance, dict[str, ArchitectureConfig], list[Finding]]:
         """Who decides what, the present architectures by file, and the bases that are gone."""
@@ -259,6 +271,8 @@ def _capital(text: str) -> str:
 
 def value_text(value: Any) -> str:
     """A decided or found value in a sentence."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "not there any more" if value is MISSING else shown_value(value)
 
 
