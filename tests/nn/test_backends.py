@@ -26,7 +26,8 @@ SPECS = {
 NAMES = [n for n in backends.names() if n != "flex"]  # flex compiles for seconds a shape: test_flex.py
 
 
-def draw(spec, queries: int, keys: int, batch: int = 2, dtype: torch.dtype = torch.float32):
+def draw(spec, queries: int, keys: int, batch: int | None = None, dtype: torch.dtype = torch.float32):
+    batch = max(2, 64 // queries) if batch is None else batch  # enough rows to see how large errors get
     generator = torch.Generator().manual_seed(queries + keys)
     shapes = ((spec.n_heads, queries), (spec.n_kv_heads, keys), (spec.n_kv_heads, keys))
     return [torch.randn(batch, n, t, spec.head_dim, generator=generator).to(dtype) for n, t in shapes]
@@ -158,10 +159,13 @@ def test_sdpa_gets_dropout_in_training_alone(monkeypatch):
 
     asked = []
     sdpa = backends.get("sdpa")
+
+    def run(self, q, k, v, view, *, scale=None, dropout=0.0):
+        asked.append(dropout)
+        return v
+
     monkeypatch.setattr(type(sdpa), "why_not", lambda self, request: [])
-    monkeypatch.setattr(
-        type(sdpa), "run", lambda self, q, k, v, view, *, scale=None, dropout=0.0: (asked.append(dropout), v)[1]
-    )
+    monkeypatch.setattr(type(sdpa), "run", run)
     attn = CustomAttentionFactory.create(AttentionConfig("full", 2, head_dim=8, dropout=0.5), backend="sdpa")
     x = torch.zeros(1, 3, 16)
     attn.train()(x)
@@ -195,9 +199,7 @@ def test_every_ranked_name_is_a_backend_and_every_backend_is_ranked():
 def test_a_combination_that_no_backend_runs_names_the_reasons_of_each():
     request = Request(SPECS["full"].spec, 1, 8, 8, dtype=torch.float64, dropout=0.5)
     assert choose(request).name == "reference"
-    with pytest.raises(
-        NotImplementedError, match="backend flash cannot run this: runs on an NVIDIA GPU, not on cpu; .*float64"
-    ):
+    with pytest.raises(NotImplementedError, match=r"backend flash cannot run this: .*not on cpu; .*float64"):
         choose(request, "flash")
     with pytest.raises(ValueError, match="Did you mean flash"):
         choose(request, "flsh")

@@ -26,7 +26,27 @@ def visible_keys(spec: Any, positions: Sequence[int], segments: Sequence[int] | 
     ]
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], scale: float | None = None) -> Tensor:
+def one_by_one(keys: Tensor, query: Tensor) -> Tensor:
+    """Scores (B, N, n) of keys (B, N, n, H) and a query (B, N, 1, H), added one after the other."""
+    return _sum(keys * query)
+
+
+def by_product(keys: Tensor, query: Tensor) -> Tensor:
+    """The same by the machine's matrix product, which adds in an order of its own."""
+    return torch.matmul(keys, query.mT)[..., 0]
+
+
+Dot = Callable[[Tensor, Tensor], Tensor]
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    keys: Sequence[Sequence[int]],
+    scale: float | None = None,
+    dot: Dot = one_by_one,
+) -> Tensor:
     """(B, N, T, H) in the type of its inputs: each query's softmax over its own keys, one query at a time."""
     group = q.shape[1] // k.shape[1]
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
@@ -38,7 +58,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], sc
         at = torch.tensor(list(seen), device=q.device)
         of_head = torch.tensor([h // group for h in range(q.shape[1])], device=q.device)
         mine_k, mine_v = k[:, of_head][:, :, at], v[:, of_head][:, :, at]
-        scores = _sum(mine_k * q[:, :, i : i + 1]) * scale
+        scores = dot(mine_k, q[:, :, i : i + 1]) * scale
         shares = torch.exp(scores - scores.amax(-1, keepdim=True))
         shares = shares / shares.sum(-1, keepdim=True)
         rows.append((shares[..., None] * mine_v).sum(2, keepdim=True))
@@ -48,8 +68,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], sc
 def in_orders(
     compute: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], *more: Tensor
 ) -> list[Any]:
-    """The same computation with its sums in three orders: results that differ by rounding alone."""
-    found = []
+    """The same computation with its sums in four orders: results that differ by rounding alone."""
+    found = [compute(q, k, v, keys, *more, dot=by_product)]
     for shift in range(3):
         place = torch.arange(q.shape[-1], device=q.device).roll(5 * shift)
         turned = [list(seen)[shift:] + list(seen)[:shift] for seen in keys]
@@ -62,7 +82,13 @@ def in_orders(
 
 
 def gradients(
-    q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], upstream: Tensor, scale: float | None = None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    keys: Sequence[Sequence[int]],
+    upstream: Tensor,
+    scale: float | None = None,
+    dot: Dot = one_by_one,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of q, k and v by the formulas of the softmax, in the type of the inputs, one query at a time.
 
@@ -77,7 +103,7 @@ def gradients(
             continue
         at = torch.tensor(list(seen), device=q.device)
         mine_k, mine_v, mine_q, up = k[:, of_head][:, :, at], v[:, of_head][:, :, at], q[:, :, i], upstream[:, :, i]
-        shares = torch.softmax(_sum(mine_k * mine_q[:, :, None]) * scale, -1)
+        shares = torch.softmax(dot(mine_k, mine_q[:, :, None]) * scale, -1)
         out = (shares[..., None] * mine_v).sum(2)
         d_shares = torch.matmul(mine_v, up[..., None])[..., 0]
         d_scores = shares * (d_shares - _sum((up * out).flip(-1))[..., None]) * scale
