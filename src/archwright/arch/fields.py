@@ -116,11 +116,11 @@ def unknown_field(key: str, prefix: str, values: Mapping[str, Any]) -> Problem:
     """The problem with a key that is no field; `groups` gets both of its readings."""
     if key in ("n_kv_groups", "num_kv_groups", "kv_groups", "n_groups", "num_query_groups"):
         number, heads = values.get(key), values.get("n_heads", FIELDS["n_heads"].default)
-        readings = ""
+        first = then = ""
         if isinstance(number, int) and isinstance(heads, int) and number > 0:
             other = f"{heads // number}" if heads % number == 0 else f"{heads}/{number}"
-            readings = f" ({number}) or as queries per KV head (then {other} KV heads)"
-        rule = f"is not a field: groups are read both as the number of KV heads{readings}"
+            first, then = f" ({number})", f" (then {other} KV heads)"
+        rule = f"is not a field: groups are read both as the number of KV heads{first} and as queries per KV head{then}"
         return Problem(prefix + key, NOTHING, rule, "Did you mean n_kv_heads? State the number of KV heads")
     return Problem(prefix + key, NOTHING, "is not a field", did_you_mean(key, FIELDS, "Fields"))
 

@@ -36,8 +36,6 @@ def run(args: argparse.Namespace) -> int:
     kind = "json" if args.json else args.format
     if not args.metrics and kind == "text":
         print(overview(config, width(100), args.architecture, **settings))
-        for note in config.source.notes:
-            print(f"note: {note}")
         return 0
     table = estimate(config, *args.metrics, **settings) if args.metrics else overview_estimate(config, settings)
     if kind == "json":
