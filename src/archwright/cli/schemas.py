@@ -100,10 +100,40 @@ OUTPUTS: dict[str, dict[str, Any]] = {
             "summary": _object({"records": COUNT, "claims": COUNT, "errors": COUNT, "warnings": COUNT}),
         },
     ),
+    "why": _document(
+        "why",
+        {
+            "field": TEXT,
+            "file": TEXT,
+            "values": {
+                "type": "array",
+                "items": _object(
+                    {
+                        "value": {},
+                        "layers": NULLABLE,
+                        "upheld": {"type": "boolean"},
+                        "record": NULLABLE,
+                        "number": NULLABLE,
+                        "title": NULLABLE,
+                        "date": NULLABLE,
+                        "decided": {},
+                        "line": {"type": ["integer", "null"]},
+                        "sentence": TEXT,
+                        "undone": TEXT,
+                        "origin": NULLABLE,
+                        "former": {
+                            "type": "array",
+                            "items": _object({"record": TEXT, "value": {}, "status": TEXT}),
+                        },
+                    }
+                ),
+            },
+        },
+    ),
     "records": _document("records", {"records": {"type": "array", "items": RECORD}}),
     "error": _document("error", {"code": TEXT, "problems": {"type": "array", "items": PROBLEM}}),
 }
-SCHEMAS = ("architecture", *OUTPUTS)
+SCHEMAS = ("architecture", "settings", *OUTPUTS)
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -112,4 +142,8 @@ def schema(name: str) -> dict[str, Any]:
         from ..arch.schema import architecture_schema
 
         return architecture_schema()
+    if name == "settings":
+        from ..project_settings import schema as settings_schema
+
+        return settings_schema()
     return OUTPUTS[name]

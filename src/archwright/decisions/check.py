@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..atomic import sweep
 from ..errors import NOTHING, ArchwrightError, Problem, UsageError
 from ..project import find as find_project
 from ..textio import Text, read_text
@@ -19,7 +20,7 @@ from .record import Record, find_records, read
 from .report import FileReport, Finding, Report
 from .requirements import requirement_claims
 from .rules import RULES
-from .standing import Standing, default_file
+from .standing import Standing, own_files
 
 ARCHITECTURES = (".yaml", ".yml", ".json")
 RECORDS = (".md", ".markdown")
@@ -51,6 +52,9 @@ class Checker:
     def run(self, paths: Paths) -> Report:
         """Check everything that the paths name."""
         named, where = self._named(paths)
+        if self.fix:
+            for folder in {os.path.dirname(path) or "." for path in named}:
+                sweep(folder)  # what a killed run left behind
         records: list[tuple[Record, FileReport]] = []
         for path in named:
             if path.lower().endswith(ARCHITECTURES):
@@ -67,6 +71,7 @@ class Checker:
             rule = "no record and no architecture was found"
             remedy = 'Write one: archwright adr new "Title"'
             self.report.general.append(Finding("nothing-to-check", "error", where, 0, 0, rule, remedy))
+        self._apply_settings(named, complete=paths is None)
         for file in self.report.files:
             file.findings.sort(key=lambda f: (f.line, f.column, f.code))
         return self.report
@@ -180,7 +185,8 @@ class Checker:
     def _requirements(self, paths: Paths, named: list[str]) -> None:
         """The architecture files that records in force start from, and the project's own, where they state needs."""
         if paths is None:
-            self.standing.add_file(default_file())
+            broken = [finding for path in own_files() if (finding := self.standing.add_file(path)) is not None]
+            self.report.general += broken
         elif not self._folders:
             return
         done = {os.path.abspath(path) for path in named}
@@ -212,6 +218,14 @@ class Checker:
         if record.status == "accepted" and record.decision and record.base:
             self.standing.add(self.frames.of(record.text, path, record.path))
         return record
+
+    def _apply_settings(self, named: list[str], complete: bool) -> None:
+        """What the project's settings say wrong, and which findings they let pass."""
+        project = find_project(os.path.dirname(named[0]) or ".") if named and not complete else find_project()
+        if project.settings:
+            from .ignores import apply
+
+            apply(self.report, project, complete)
 
     def _plugins(self) -> None:
         from ..arch.attention import attention_types

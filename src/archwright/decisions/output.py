@@ -200,6 +200,8 @@ def _summary(report: Report, seconds: float | None, coverage: bool) -> str:
         count = sum(f.severity == severity for f in report.findings)
         if count:
             parts.append(plural(count, severity))
+    if report.ignored:
+        parts.append(f"{len(report.ignored):,} ignored")
     if coverage:
         figures = sum(f.figures for f in report.files)
         bound = len(stated)

@@ -116,6 +116,8 @@ class Report:
     general: list[Finding] = field(default_factory=list)
     fixed: list[str] = field(default_factory=list)
     """Files that were rewritten by `fix`."""
+    ignored: list[tuple[Finding, str]] = field(default_factory=list)
+    """Findings that the project's settings ignore, each with the reason."""
 
     @property
     def findings(self) -> list[Finding]:

@@ -401,3 +401,33 @@ class UndecidedField(Rule):
 
     code = "undecided-field"
     severity = "note"
+
+
+class BadProjectSetting(Rule):
+    """A key of `[tool.archwright]` is unknown or has a value of the wrong shape.
+
+    The message names the line. `archwright schema settings` prints the schema.
+    """
+
+    code = "bad-project-setting"
+    blocks = True
+
+
+class ExpiredIgnore(Rule):
+    """A finding was ignored until a day that is over.
+
+    It counts again. Mend what it says, and remove the entry of `[[tool.archwright.ignore]]`.
+    """
+
+    code = "expired-ignore"
+    severity = "warning"
+
+
+class UnusedIgnore(Rule):
+    """An entry of `[[tool.archwright.ignore]]` ignores nothing.
+
+    Remove it: it would hide a finding to come.
+    """
+
+    code = "unused-ignore"
+    severity = "warning"

@@ -15,7 +15,7 @@ from ..arch.selectors import as_ranges
 from ..claims.labels import parse_label
 from ..claims.resolve import Bases, Context, Resolved, context_of, resolve
 from ..claims.texts import parse_text
-from ..errors import ArchwrightError
+from ..errors import ArchwrightError, Location
 from .claims_of import judgement
 from .frame import Frame, Frames, shown
 from .governance import MISSING, Breach, Conflict, Governance, Ruling, change_of, file_of
@@ -72,11 +72,19 @@ class Standing:
         drifted = today is not None and (today != base.config or bool(frame.context.devices))
         self.kept.append(Kept(record, base.config, after, present, *((frame, today) if drifted else ())))
 
-    def add_file(self, path: str | None) -> None:
-        """An architecture file that counts although no record starts from it."""
-        if path is not None and path not in self.bases:
+    def add_file(self, path: str) -> Finding | None:
+        """An architecture file that counts although no record starts from it; what is wrong where it cannot be read."""
+        if path not in self.bases:
             root, name = os.path.split(path)
-            self.bases[path] = self.frames.bases.load(name, Path(root))
+            try:
+                self.bases[path] = self.frames.bases.load(name, Path(root))
+            except ArchwrightError as error:
+                problem = error.problems[0]
+                place = problem.where or Location(shown(path))
+                return Finding(
+                    "invalid-architecture", "error", shown(place.path), place.line, place.column, problem.message
+                )
+        return None
 
     def _present(self, frame: Frame) -> ArchitectureConfig | Finding:
         """The base of a pinned record as it is today, or that it is gone."""
@@ -235,15 +243,18 @@ class _Instead(Bases):
         return self._present.change(base, changes)
 
 
-def default_file() -> str | None:
-    """The absolute path of the project's own architecture file, where there is one."""
+def own_files() -> list[str]:
+    """The absolute paths of the project's own architecture files: its usual one, and those that its settings name."""
     from ..project import find
     from .new import default_base
 
-    root = find().root
-    name = default_base(root)
-    path = os.path.join(root, name) if name else ""
-    return os.path.abspath(path) if path.endswith((".yaml", ".yml")) and os.path.isfile(path) else None
+    project = find()
+    name = default_base(project.root)
+    listed = project.settings.get("architectures")
+    names = [name] if name and name.endswith((".yaml", ".yml")) else []
+    names += [n for n in listed if isinstance(n, str)] if isinstance(listed, list) else []
+    paths = dict.fromkeys(os.path.abspath(project.root / n) for n in names)
+    return [p for p in paths if os.path.lexists(p) or p != os.path.abspath(project.root / (name or ""))]
 
 
 # Words --------------------------------------------------------------------------------------------------------
