@@ -27,7 +27,7 @@ def test_one_row_a_metric_one_column_a_side(project: Path) -> None:
     assert table(frame(project), ["kv_cache", "n_kv_heads"]) == (
         "| | decision | mha | mqa |\n|---|--:|--:|--:|\n"
         "| KV cache | [4.00 GiB][kv_cache] | [16.00 GiB][kv_cache.mha] | [0.50 GiB][kv_cache.mqa] |\n"
-        "| n_kv_heads | [8 heads][n_kv_heads] | [32 heads][n_kv_heads.mha] | [1 heads][n_kv_heads.mqa] |"
+        "| n_kv_heads | [8 heads][n_kv_heads] | [32 heads][n_kv_heads.mha] | [1 head][n_kv_heads.mqa] |"
     )
 
 
