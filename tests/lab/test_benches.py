@@ -53,7 +53,7 @@ def test_every_target_ends_in_a_valid_record(target: str, tmp_path: Path) -> Non
     for arm in made.arms:
         assert arm.work["tokens"] == (1 if target == "decode" else 32)
         assert any(name.startswith("archwright.nn.backends.") for name in arm.code)
-        assert all(value.startswith("revision ") and value != "revision 0" for value in arm.code.values())
+        assert all(value.startswith("revision ") for value in arm.code.values())
     assert made.environment["versions"]["torch"] == torch.__version__
     assert made.conditions["rounds"] >= 1 and set(made.conditions["backends"]) == set(ARMS)
     store = Store.of(tmp_path)

@@ -93,9 +93,9 @@ def test_arms_take_turns_and_only_then() -> None:
     arms = {name: (lambda n=name: (order.append(n), time.sleep(0.001))) for name in "abc"}
     made = measure(arms, synchronize=NOT_NEEDED, until=0.0001, most=20, time_limit=30)
     assert made.rounds == 20 and made.stopped_by == "samples"
-    rounds = [order[-60:][i : i + 3] for i in range(0, 60, 3)]
-    assert all(sorted(each) == list("abc") for each in rounds), "a round runs each arm once"
-    assert len({tuple(each) for each in rounds}) > 3, "no arm always follows the same other"
+    turns = [order[-60:][i : i + 3] for i in range(0, 60, 3)]
+    assert all(sorted(each) == list("abc") for each in turns), "a turn runs each arm once"
+    assert len({tuple(each) for each in turns}) > 3, "no arm always follows the same other"
 
 
 def test_short_calls_are_repeated_within_a_sample() -> None:

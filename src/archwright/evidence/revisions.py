@@ -35,9 +35,11 @@ def table() -> dict[str, dict[str, Any]]:
 
 
 def revision(module: str) -> int | None:
-    """The revision of one of our modules; None where it has none (any more)."""
+    """The revision of one of our modules, 0 where none was given yet; None where there is no such module (any more)."""
     entry = table().get(module)
-    return int(entry["revision"]) if entry else None
+    if entry:
+        return int(entry["revision"])
+    return 0 if module in modules() else None
 
 
 def modules() -> dict[str, Path]:

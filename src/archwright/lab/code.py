@@ -33,7 +33,7 @@ def code_of(
             key, identity = _foreign(cls, root)
             made[key] = identity
     for name in needed(ours):
-        made[name] = f"revision {revision(name) or 0}"
+        made[name] = f"revision {revision(name)}"
     return dict(sorted(made.items()))
 
 

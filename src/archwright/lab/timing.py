@@ -1,6 +1,6 @@
 """The timing harness: arms in turn, warmed up, waited for, until the interval is narrow enough.
 
-Every round runs each arm once, in an order drawn anew: where B always follows A, B measures up to 1 % faster than
+Every turn runs each arm once, in an order drawn anew: where B always follows A, B measures up to 1 % faster than
 the same thing as A (the interpreter, caches and the scheduler know the rhythm), and an interval narrows around that.
 
 No torch here: an arm is any callable. Work that a device goes on with after the call has returned must be waited
@@ -30,7 +30,13 @@ Progress = Callable[[float, str], None]
 FEWEST = 20
 """Rounds that are always taken, time allowing."""
 SHORTEST = 1e-3
-"""Seconds that one sample should last at least: shorter calls are repeated within a sample."""
+"""Seconds that one reading of the host's clock should span: shorter calls are repeated within it."""
+LASTING = 0.05
+"""Seconds of calls of each arm that one sample averages, where the host's clock times them.
+
+Arms take turns within it call by call. It is several of the scheduler's turns, so that another program's work adds to
+every arm in proportion: single calls are hit or spared, and the median of their ratios is then not that of the work.
+"""
 CARRIED = 5e-3
 """Seconds by which an arm may be slower after another than after itself: filling a cache again takes less."""
 _DRIFT = 0.05
@@ -113,9 +119,10 @@ def measure(
     """
     _check(arms, synchronize, until, time_limit)
     timer = clock or _host_clock(synchronize)
-    return _Run(dict(arms), dict(prepare or {}), timer, until, time_limit, fewest, most, watch, progress).take(
-        looks_back=synchronize == NOT_NEEDED
-    )
+    # A clock of the device's own is fine enough for a single call, and clears caches before each.
+    repeats = clock is None
+    made = _Run(dict(arms), dict(prepare or {}), timer, until, time_limit, fewest, most, watch, progress, repeats)
+    return made.take(looks_back=synchronize == NOT_NEEDED)
 
 
 def _check(arms: Mapping[str, Any], synchronize: object, until: float, time_limit: float) -> None:
@@ -169,6 +176,8 @@ class _Run:
     most: int
     watch: Watch | None
     progress: Progress | None
+    repeats: bool
+    turns: int = 1
     samples: dict[str, list[float]] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
     first: dict[str, float] = field(default_factory=dict)
@@ -183,8 +192,9 @@ class _Run:
             self.first[name] = self._once(name, 1)
         if looks_back:
             notes += self._probe()  # before anything is repeated: a device that is not waited for only queues it
-        for name in self.arms:
-            self._warm(name)
+        usual = [self._warm(name) for name in self.arms]
+        if self.repeats:
+            self.turns = min(100, max(1, round(len(usual) * LASTING / sum(usual))))
         gc.collect()
         gc.disable()  # a collection would fall into whichever arm happens to run
         try:
@@ -205,7 +215,7 @@ class _Run:
         return Timing(
             arms={name: tuple(values) for name, values in self.samples.items()},
             first_calls=self.first,
-            calls_a_sample=self.times,
+            calls_a_sample={name: times * self.turns for name, times in self.times.items()},
             stopped_by=stopped,
             seconds=time.perf_counter() - self.begun,
             drift=drift,
@@ -218,26 +228,32 @@ class _Run:
             self.prepare[name]()
         return self.clock(self.arms[name], times)
 
-    def _warm(self, name: str) -> None:
-        """Call an arm until compilation, caches and clocks have settled."""
+    def _warm(self, name: str) -> float:
+        """Call an arm until compilation, caches and clocks have settled; seconds that one of its turns takes."""
         self._say(0.0, f"warming up {name}")
-        end = time.perf_counter() + min(0.2, self.time_limit / 10)
+        begun = time.perf_counter()
+        end = begun + min(0.2, self.time_limit / 10)
         settling = [self._once(name, 1)]
         while len(settling) < 3 or (time.perf_counter() < end and len(settling) < 1000):
             settling.append(self._once(name, 1))
         usual = median(sorted(settling))
-        single = name in self.prepare or usual >= SHORTEST
+        single = name in self.prepare or not self.repeats or usual >= SHORTEST
         self.times[name] = 1 if single else max(1, round(SHORTEST / max(usual, 1e-9)))
         self.samples[name] = []
+        return max(usual * self.times[name], (time.perf_counter() - begun) / len(settling))
 
     def _turns(self) -> Literal["interval", "time", "samples"]:
         end = time.perf_counter() + self.time_limit
         look = self.fewest
         order, draw = list(self.arms), random.Random(0)
         while True:
-            draw.shuffle(order)
-            for name in order:
-                self.samples[name].append(self._once(name, self.times[name]))
+            spent = dict.fromkeys(self.arms, 0.0)
+            for _ in range(self.turns):
+                draw.shuffle(order)
+                for name in order:
+                    spent[name] += self._once(name, self.times[name])
+            for name, seconds in spent.items():
+                self.samples[name].append(seconds / self.turns)
             count = self._rounds()
             late = time.perf_counter() >= end
             if count < look and not late:
