@@ -21,6 +21,10 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from .base import Backend, Reason, Request, View
+from .block_mask import from_intervals
+
+DENSE = 2**26
+"""Pairs up to which a block mask may be found by looking at each."""
 
 CLASSES = 64
 """Compiled functions kept; the least used goes first."""
@@ -66,6 +70,9 @@ class Flex(Backend):
             reasons.append(Reason("a cache gives every step another shape, and each would be compiled"))
         if request.dropout:
             reasons.append(Reason("has no dropout"))
+        consecutive = request.layout == "rows" and request.spec.has_closed_form()
+        if request.device_type == "cpu" and not consecutive and request.q_len * request.k_len > DENSE:
+            reasons.append(Reason(f"without intervals it would look at each of over {DENSE:,} pairs"))
         if request.spec.head_dim < 16 or request.spec.head_dim & (request.spec.head_dim - 1):
             reasons.append(Reason(f"head_dim must be a power of 2 from 16 on, not {request.spec.head_dim}"))
         return reasons
@@ -97,8 +104,14 @@ class Flex(Backend):
         if view.layout == "rows" and key in self._blocks:
             self._blocks.move_to_end(key)
             return self._blocks[key]
-        rows = max(view.q_positions.shape[0], view.k_positions.shape[0])
-        made = create_block_mask(_mask_mod(view), rows if rows > 1 else None, None, q_len, k_len, device=q.device)
+        if view.layout == "rows" and view.spec.has_closed_form():
+            made = from_intervals(view.spec, q_len, k_len, _mask_mod(view), q.device)
+        else:
+            rows = max(view.q_positions.shape[0], view.k_positions.shape[0])
+            many = rows if rows > 1 else None
+            # compiled, it makes no tensor of all pairs; small ones are not worth it
+            compiled = q.device.type == "cuda" and q_len * k_len > DENSE
+            made = create_block_mask(_mask_mod(view), many, None, q_len, k_len, device=q.device, _compile=compiled)
         if view.layout == "rows":
             self._blocks[key] = made
             while len(self._blocks) > CLASSES:
