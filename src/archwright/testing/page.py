@@ -1,4 +1,4 @@
-"""The page of what the conformance suite covers, generated from the suite."""
+"""The page of what the conformance suite covers, generated from the suite: `python -m archwright.testing.page`."""
 
 from __future__ import annotations
 
@@ -36,3 +36,7 @@ def coverage_page() -> str:
             mark = "*" if getattr(vars(group)[name], "needs_pattern", False) else ""
             lines.append(f"- `{name}`{mark}: {' '.join(text.split())}")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(coverage_page(), end="")

@@ -9,7 +9,12 @@ It is loaded by pytest in every project that has this package installed, so it i
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+
+if "archwright.testing.suite" not in sys.modules:
+    pytest.register_assert_rewrite("archwright.testing.suite", "archwright.testing.accuracy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
