@@ -263,6 +263,8 @@ def _entry(label: Label, entry: Any, context: Context) -> Resolved:
         raise _Unresolved(Problem(name, NOTHING, rule, f"Give exactly one of {', '.join(SOURCES)}"))
     kind = kinds[0]
     value = entry[kind]
+    if kind in ("source", "assumed"):
+        _check_sides(label, context)
     if kind == "source":
         return Resolved("cited", label.name, detail=str(value), notes=() if _has_locator(value) else ("no-locator",))
     if kind == "assumed":
@@ -270,12 +272,29 @@ def _entry(label: Label, entry: Any, context: Context) -> Resolved:
     if kind in EVIDENCE_KEYS:
         _check_sides(label, context)
         return Resolved(EVIDENCE_KEYS[kind], label.name, detail=_evidence_text(kind, entry, label))
+    _check_metric(name, value)
     own = {k: v for k, v in entry.items() if k not in ("metric", "from", "to", "of", "note")}
     if "from" in entry or "to" in entry:
+        if label.side:
+            rule = f"names its sides itself, so [{label.name}.{label.side}] cannot name others"
+            raise _Unresolved(Problem(name, NOTHING, rule, f"Write [text][{label.name}]"))
         return _two_sided(label, str(value), entry, own, context)
     if isinstance(entry.get("of"), str) and not label.side:
         label = Label(label.name, label.settings, entry["of"], "", label.raw)
     return _computed(label, str(value), own, context)
+
+
+def _check_metric(name: str, value: Any) -> None:
+    """Refuse an entry whose metric is neither a metric nor a field, with the nearest."""
+    from ..costs.fields import is_field
+    from ..costs.metric import metrics
+
+    if isinstance(value, str) and (value in metrics or is_field(value)):
+        return
+    known = [*metrics.names(), *FIELDS]
+    hint = did_you_mean(value, known) if isinstance(value, str) else ""
+    remedy = hint if hint.startswith("Did") else "See archwright metrics"
+    raise _Unresolved(Problem(f"{name}.metric", value, "is no metric or field", remedy))
 
 
 def _has_locator(source: Any) -> bool:
@@ -376,7 +395,7 @@ def _operand(
             if key not in accepted:
                 if must:
                     hint = did_you_mean(key, accepted)
-                    known = f"{metric} takes {', '.join(sorted(accepted)) or 'no settings'}"
+                    known = f"It takes {', '.join(sorted(accepted)) or 'no settings'}"
                     remedy = f"{hint} {known}" if hint.startswith("Did") else known
                     raise _Unresolved(Problem("setting", key, f"is not a setting of {metric}", remedy), "bad-setting")
                 continue

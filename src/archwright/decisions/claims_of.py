@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from ..claims.definitions import is_tool_title
@@ -12,7 +13,7 @@ from ..claims.document import Document, Link
 from ..claims.judge import FLAG, judge, judge_comparison
 from ..claims.labels import Label, label_problem, parse_label
 from ..claims.resolve import Context, Operand, Resolved, resolve
-from ..claims.texts import parse_text
+from ..claims.texts import Written, parse_text
 from ..claims.verdicts import Judgement, unfilled
 from ..errors import Problem
 from ..units import Quantity
@@ -86,7 +87,25 @@ def _judged(
         if resolved.code == "broken-base":  # said once for each side, not for each claim
             return replace(bad, title="error: the architecture cannot be computed"), []
         return bad, [finding(resolved.code, f"[{link.text}][{link.label}]: {resolved.problem.message}")]
-    if resolved.kind in ("cited", "assumed"):
+    if resolved.kind == "assumed":
+        judged = assumed(link.text, resolved.detail)
+        title_text = f"assumed: {resolved.detail}" + (
+            "" if judged.verdict == "holds" else f", {VERDICTS.get(judged.verdict, judged.verdict)}"
+        )
+        done = replace(
+            claim,
+            verdict="assumed" if judged.verdict == "holds" else judged.verdict,
+            message=resolved.detail if judged.verdict == "holds" else judged.message,
+            right=judged.right,
+            title=title_text,
+            target=fragment,
+        )
+        level = severity_of(status)
+        if judged.verdict == "holds" or level is None:
+            return done, []
+        said = f"{link.text}: {label} {judged.message}"
+        return done, [finding(BAD[judged.verdict], said, f"write {judged.right}", level)]
+    if resolved.kind == "cited":
         source = resolved.detail
         address = next((w.strip("<>(),;") for w in source.split() if w.startswith(("http://", "https://"))), fragment)
         done = replace(claim, verdict=resolved.kind, message=source, title=f"{resolved.kind}: {source}", target=address)
@@ -148,6 +167,33 @@ def _requirement(
     remedy = f"write {judged.right}" if judged.verdict == "fails" and judged.right else judged.remedy
     level = "error" if judged.verdict == "error" else level
     return done, [finding(BAD[judged.verdict], f"{link.text}: {label} {judged.message}", remedy, level)]
+
+
+VERDICTS = {"open": "not filled in", "error": "unreadable"}
+"""How a definition's title says a verdict that has another word there."""
+
+
+def assumed(text: str, stated: str) -> Judgement:
+    """Whether a text says what `claims:` assumes; a text or an assumption that is no figure is taken as it is."""
+    written = parse_text(text)
+    if getattr(written, "kind", "") == "open":
+        return unfilled(stated, stated)
+    said, taken = _fraction(text), _fraction(stated)
+    if said is None or taken is None or said[1] != taken[1] or abs(said[0] - taken[0]) <= said[2]:
+        return Judgement("holds", f"is assumed to be {stated}", text, stated)
+    return Judgement("fails", f"is assumed to be {stated}, not {text}", stated, stated)
+
+
+def _fraction(text: str) -> tuple[Fraction, str, Fraction] | None:
+    """A figure's amount (of a percentage the share), its base unit, and what its rounding leaves open."""
+    written = parse_text(text)
+    if not isinstance(written, Written) or written.kind != "amount" or written.figure is None:
+        return None
+    factor = Fraction(written.unit.factor if written.unit else 1) * written.figure.multiplier
+    base = written.unit.base if written.unit else ""
+    if base == "%":
+        factor, base = factor / 100, ""
+    return written.figure.number * factor, base, written.figure.place * factor / 2
 
 
 def _percent_of_percent(text: str, resolved: Resolved) -> str:
@@ -228,7 +274,7 @@ def judgement(written: Any, resolved: Resolved) -> Judgement:
 
 def title(judged: Judgement, resolved: Resolved) -> str:
     """The title of a claim's definition: how it came about, the value, the verdict."""
-    verdict = {"open": "not filled in", "error": "unreadable"}.get(judged.verdict, judged.verdict)
+    verdict = VERDICTS.get(judged.verdict, judged.verdict)
     assumed = "".join(f", {note}" for note in resolved.notes if note.startswith("assumes"))
     return f"computed: {judged.shown or judged.right}{assumed}, {verdict}"
 
