@@ -121,10 +121,9 @@ class Case:
         return View(self.spec, place, place, "rows")
 
     def willing(self, q: Tensor, k: Tensor, view: View) -> list[Backend]:
-        """Every backend without reasons against a call; on a CPU without flex, which compiles for seconds a shape."""
+        """Every backend without reasons against a call, except flex, which compiles for seconds a shape."""
         request = view.request(q, k)
-        chosen = [b for _, b in backends.items() if not b.why_not(request)]
-        return [b for b in chosen if self.device != "cpu" or b.name != "flex"]
+        return [b for name, b in backends.items() if name != "flex" and not b.why_not(request)]
 
     def weights(self, module: nn.Module, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
         """The module's parameters in another type, for the oracle."""

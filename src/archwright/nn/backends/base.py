@@ -59,6 +59,8 @@ class Request:
     needs_grad: bool = False
     dropout: float = 0.0
     unmasked: bool = False
+    longest: int | None = None
+    """The longest segment of a packed call, where lengths are known on the host."""
 
     @property
     def packed(self) -> bool:
@@ -144,6 +146,7 @@ class View:
             needs_grad=torch.is_grad_enabled() and (q.requires_grad or k.requires_grad),
             dropout=dropout,
             unmasked=self.unmasked,
+            longest=max(self.segments.lengths) if self.segments is not None and self.segments.lengths else None,
         )
 
 
@@ -212,11 +215,11 @@ class Explanation:
 
 
 def reasons_against(name: str, request: Request, auto: bool) -> tuple[Reason, ...]:
-    """A backend's own reasons, and with `auto` the rule that dense scores stay small."""
-    from .ranking import too_dense
+    """A backend's own reasons, and with `auto` those of the choice itself."""
+    from .ranking import against
 
     reasons = tuple(backends.get(name, "backend").why_not(request))
-    return reasons + too_dense(name, request) if auto else reasons
+    return reasons + against(name, request) if auto else reasons
 
 
 def explain(request: Request, name: str = "auto") -> Explanation:

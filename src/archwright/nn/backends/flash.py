@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.util import find_spec
+from inspect import signature
 
 import torch
 from torch import Tensor
@@ -24,6 +25,11 @@ def _missing() -> str | None:
         return "there is no NVIDIA GPU"
     if torch.cuda.get_device_capability() < (8, 0):
         return f"{torch.cuda.get_device_name()} is older than compute capability 8.0"
+    from torch.nn.attention.varlen import varlen_attn
+
+    lacking = {"window_size", "enable_gqa", "scale"} - set(signature(varlen_attn).parameters)
+    if lacking:
+        return f"varlen_attn of torch {torch.__version__} has no {', '.join(sorted(lacking))}"
     return None
 
 

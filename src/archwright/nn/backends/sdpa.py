@@ -33,6 +33,8 @@ class Sdpa(Backend):
     def run(
         self, q: Tensor, k: Tensor, v: Tensor, view: View, *, scale: float | None = None, dropout: float = 0.0
     ) -> Tensor:
+        if view.segments is not None and view.segments.lengths is not None:
+            return self._segments(q, k, v, view, view.segments.lengths, scale, dropout)
         q_len, k_len = q.shape[2], k.shape[2]
         full = type(view.spec) is Full and view.layout == "rows"
         causal = full and view.spec.causal
@@ -47,6 +49,26 @@ class Sdpa(Backend):
         blind = ~mask.any(-1, keepdim=True)  # (B or 1, T, 1): such a row would be NaN or a mean, by device and type
         out = _groups_as_tokens(q, k, v, mask | blind, scale, dropout)
         return torch.where(blind[:, None], torch.zeros((), dtype=out.dtype, device=out.device), out)
+
+    def _segments(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        view: View,
+        lengths: tuple[int, ...],
+        scale: float | None,
+        dropout: float,
+    ) -> Tensor:
+        """A packed row, one segment at a time: a mask of all pairs would be mostly of pairs that never meet."""
+        parts, end = [], 0
+        for length in filter(None, lengths):
+            at = slice(end, end + length)
+            place = torch.arange(length, device=q.device)[None]
+            own = View(view.spec, place, place, "rows")
+            parts.append(self.run(q[:, :, at], k[:, :, at], v[:, :, at], own, scale=scale, dropout=dropout))
+            end += length
+        return torch.cat(parts, 2)
 
 
 def _groups_as_tokens(
