@@ -42,7 +42,7 @@ def check(name: str, spec, view: View, tensors, keys, backward: bool = True) -> 
     backend = backends.get(name)
     if backend.why_not(view.request(tensors[0].clone().requires_grad_(), tensors[1])):
         return
-    upstream = torch.randn(q.shape, generator=torch.Generator().manual_seed(5)).to(q)
+    upstream = torch.randn(tensors[0].shape, generator=torch.Generator().manual_seed(5)).to(tensors[0])
     wide = [t.detach().double().requires_grad_() for t in tensors]
     exact = oracle.attention(*wide, keys)
     plain = [t.detach() for t in tensors]
