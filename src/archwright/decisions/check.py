@@ -28,12 +28,24 @@ RECORDS = (".md", ".markdown")
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None
 
 
-def check(paths: Paths = None, *, fix: bool = False, coverage: bool = False) -> Report:
+def check(
+    paths: Paths = None,
+    *,
+    fix: bool = False,
+    coverage: bool = False,
+    at: str | None = None,
+    changed_since: str | None = None,
+) -> Report:
     """Check records (files or folders; by default the project's `docs/decisions`) and architecture files.
 
     Nothing is written unless `fix`, which writes link definitions and binary unit prefixes and nothing else; the
-    report is then that of the files as they are afterwards.
+    report is then that of the files as they are afterwards. `at` checks the project as it was at a git revision,
+    `changed_since` what the changes since one can touch. Unreadable: there is no such revision.
     """
+    if at is not None or changed_since is not None:
+        from .in_time import check_in_time
+
+        return check_in_time(paths, fix=fix, coverage=coverage, at=at, changed_since=changed_since)
     return Checker(fix=fix, coverage=coverage).run(paths)
 
 
@@ -48,6 +60,8 @@ class Checker:
         self.standing = Standing(self.frames)
         self._folders: list[str] = []
         """Folders that were named: all their records are in the run."""
+        self.beside: list[str] | None = None
+        """Other records that those of the run are held against; by default all in their folders."""
 
     def run(self, paths: Paths) -> Report:
         """Check everything that the paths name."""
@@ -200,21 +214,24 @@ class Checker:
     def _neighbours(self, records: list[tuple[Record, FileReport]]) -> list[Record]:
         """The other records in the folders of records that were named alone: their links may lead there."""
         named = {os.path.abspath(record.path) for record, _ in records}
+        if self.beside is not None:
+            return [record for path in self.beside if (record := self._neighbour(path)) is not None]
         whole = tuple(os.path.join(os.path.abspath(folder), "") for folder in self._folders)
         folders = {os.path.dirname(path) for path in named if not path.startswith(whole)}
         found: list[Record] = []
         for folder in sorted(folders):
             for path in find_records(folder):
-                if path not in named:
-                    try:
-                        found.append(self._neighbour(path))
-                    except ArchwrightError:
-                        continue  # it was not asked about
+                record = self._neighbour(path) if path not in named else None
+                if record is not None:
+                    found.append(record)
         return found
 
-    def _neighbour(self, path: str) -> Record:
-        """A record that was not asked about, whose decision counts."""
-        record = read(shown(path))
+    def _neighbour(self, path: str) -> Record | None:
+        """A record that was not asked about, whose decision counts; None where it cannot be read."""
+        try:
+            record = read(shown(path))
+        except ArchwrightError:
+            return None
         if record.status == "accepted" and record.decision and record.base:
             self.standing.add(self.frames.of(record.text, path, record.path))
         return record

@@ -208,7 +208,7 @@ def _summary(report: Report, seconds: float | None, coverage: bool) -> str:
         parts.append(f"{bound} of {plural(figures, 'figure')} bound")
     if seconds is not None:
         parts.append(f"{seconds:.2f} s")
-    return " · ".join(parts)
+    return " · ".join([*([report.about] if report.about else []), *parts])
 
 
 def _next(report: Report) -> str:

@@ -82,6 +82,8 @@ def _architecture(config: ArchitectureConfig) -> dict[str, Any]:
         stored["name"] = config.name
     if config.source.weights_dtype:
         stored["weights_dtype"] = config.source.weights_dtype
+        if config.source.kept_parts:
+            stored["kept_parts"] = list(config.source.kept_parts)
     stored["architecture"] = config.to_dict()
     if config.source.requirements:
         stored["requirements"] = [_requirement(r) for r in config.source.requirements]
@@ -125,7 +127,7 @@ def _facts(slug: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": found.name, "vendor": found.vendor}
     peaks: dict[str, Any] = {}
     for name, fact in found.facts:
-        unit = {"memory": "B", "bandwidth": "B/s"}.get(name, "FLOP/s")
+        unit = {"memory": "B", "bandwidth": "B/s", "power": "W"}.get(name, "FLOP/s")
         value: Any = int(fact.value) if fact.value.denominator == 1 else float(Fraction(fact.value))
         entry = {"value": value, "unit": unit, "source": fact.source, "read_on": fact.read_on}
         if name.startswith("peak."):

@@ -134,7 +134,11 @@ class Pins:
         known = self._configs.get(key)
         if known is None:
             source = Source(
-                str(stored.get("name", "")), None, _requirements(stored), weights_dtype=stored.get("weights_dtype")
+                str(stored.get("name", "")),
+                None,
+                _requirements(stored),
+                weights_dtype=stored.get("weights_dtype"),
+                kept_parts=tuple(stored.get("kept_parts", ())),
             )
             known = self._configs[key] = ArchitectureConfig.from_fields(fields, source=source)
         return known

@@ -118,6 +118,8 @@ class Report:
     """Files that were rewritten by `fix`."""
     ignored: list[tuple[Finding, str]] = field(default_factory=list)
     """Findings that the project's settings ignore, each with the reason."""
+    about: str = ""
+    """What was checked, where that is not the project as it is: a revision, what changed since one."""
 
     @property
     def findings(self) -> list[Finding]:
