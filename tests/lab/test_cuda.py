@@ -52,7 +52,7 @@ def test_peak_memory_is_of_one_arm_alone() -> None:
 def test_work_that_is_not_waited_for_is_found_out() -> None:
     a = torch.randn(8192, 8192, device="cuda")
     out = torch.empty_like(a)
-    with pytest.raises(InvalidValue, match="device worked for|leaves work behind"):
+    with pytest.raises(InvalidValue, match="device worked for"):
         measure({"product": lambda: torch.mm(a, a, out=out)}, synchronize=NOT_NEEDED, time_limit=1, most=20)
 
 

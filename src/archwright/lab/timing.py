@@ -191,6 +191,10 @@ class _Run:
         for name in self.arms:
             self.first[name] = self._once(name, 1)
         if looks_back:
+            since = time.perf_counter()
+            for name in self.arms:
+                self._once(name, 1)
+            _refuse_undrained(since)
             notes += self._probe()  # before anything is repeated: a device that is not waited for only queues it
         usual = [self._warm(name) for name in self.arms]
         if self.repeats:
