@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     sub = command("new", "write a new record, half filled in", run_new, json=True)
     sub.add_argument("title", nargs="?", metavar="TITLE", help="what is decided, in a few words")
-    sub.add_argument("--base", metavar="X", help="the architecture that is changed (the project's architecture.yaml)")
+    sub.add_argument("--base", metavar="X", help="the architecture that is changed (the project's own); - for none")
     sub.add_argument(
         "--change", action="append", default=[], metavar="FIELD=VALUE", help="a field that is decided; repeatable"
     )
@@ -230,20 +230,11 @@ def run_new(args: argparse.Namespace) -> int:
     from datetime import date
 
     from ..decisions.new import Draft, author, new
-    from ..errors import Problem, UsageError
     from ..project import find_root
-    from .asking import ask_for
+    from .asking import alternatives_of, ask_for
 
     root = find_root()
-    alternatives: dict[str, dict[str, Any]] | None = None
-    for word in args.alternative:
-        name, colon, change = word.partition(":")
-        if not colon:
-            raise UsageError(Problem("--alternative", word, "is not NAME:FIELD=VALUE", "Write mha:n_kv_heads=32"))
-        alternatives = {
-            **(alternatives or {}),
-            name: {**(alternatives or {}).get(name, {}), **pairs([change], "--alternative")},
-        }
+    alternatives = alternatives_of(args.alternative) if args.alternative else None
     draft = Draft(
         args.title or "",
         args.base,

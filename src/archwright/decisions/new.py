@@ -65,11 +65,8 @@ def new(draft: Draft, folder: str | os.PathLike[str], root: Path) -> Created:
     """Write a new record with the next free number in a folder; parallel calls get different numbers."""
     if not draft.title.strip():
         raise UsageError(Problem("title", draft.title, "is empty", 'Write archwright adr new "Fewer KV heads"'))
-    base = from_root(draft.base, root) or default_base(root)
-    config: ArchitectureConfig | None = None
-    if base is not None:
-        config = load(base if base.startswith("preset:") else _located(base, root), root)
-    elif draft.decision or draft.alternatives:
+    base, config = base_of(draft.base, root)
+    if base is None and (draft.decision or draft.alternatives):
         raise UsageError(Problem("base", NOTHING, "is missing: what is changed?", "Add --base architecture.yaml"))
     _require_valid(draft, config)  # problems are reported before anything is written
     alternatives = draft.alternatives
@@ -93,6 +90,16 @@ def new(draft: Draft, folder: str | os.PathLike[str], root: Path) -> Created:
     changes = [f"{p} {_before(config, p)} -> {_said(v)}" for p, v in draft.decision.items()] if config else []
     effects = _effects(config, draft.decision, compared, settings) if config else []
     return Created(path, figures, alternatives, text, tuple(changes), tuple(effects))
+
+
+def base_of(named: str | None, root: Path) -> tuple[str | None, ArchitectureConfig | None]:
+    """The base that a new record speaks about, as the record names it, and its architecture; `-` is none."""
+    if named == "-":
+        return None, None
+    base = from_root(named, root) or default_base(root)
+    if base is None:
+        return None, None
+    return base, load(base if base.startswith("preset:") else _located(base, root), root)
 
 
 def from_root(base: str | None, root: Path) -> str | None:
