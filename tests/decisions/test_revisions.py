@@ -123,9 +123,9 @@ def test_links_between_files_are_followed_inside_the_tree_only(project: Project)
     commit(project)
     assert codes(check("docs/decisions/0004-record-4.md", at="HEAD")) == []
     repo = repository()
-    with tree_at(repo, repo.commit("HEAD")) as folder:
-        assert os.path.islink(os.path.join(folder, "linked.yaml"))
-        assert not os.path.lexists(os.path.join(folder, "outside.yaml"))
+    with tree_at(repo, repo.commit("HEAD")) as tree:
+        assert os.path.islink(os.path.join(tree.folder, "linked.yaml"))
+        assert not os.path.lexists(os.path.join(tree.folder, "outside.yaml"))
 
 
 def test_names_in_any_script(project: Project) -> None:

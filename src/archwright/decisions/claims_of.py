@@ -11,7 +11,7 @@ from typing import Any
 from ..claims.definitions import is_tool_title
 from ..claims.document import Document, Link
 from ..claims.judge import FLAG, judge, judge_comparison
-from ..claims.labels import Label, label_problem, parse_label
+from ..claims.labels import Label, fold, label_problem, parse_label
 from ..claims.resolve import Context, Operand, Resolved, resolve
 from ..claims.texts import Written, parse_text
 from ..claims.verdicts import Judgement, unfilled
@@ -50,7 +50,7 @@ def is_ours(link: Link, document: Document, context: Context) -> bool:
         return True
     if not link.defined:
         return True
-    definition = next((d for d in document.definitions if d.label.lower() == link.label.lower()), None)
+    definition = next((d for d in document.definitions if fold(d.label) == fold(link.label)), None)
     return definition is not None and is_tool_title(definition.title)
 
 
@@ -73,7 +73,7 @@ def _judged(
     label = parse_label(link.label)
     if label is None:
         problem = label_problem(link.label)
-        bad = replace(claim, message=problem.rule, title="error: the label is not of a claim")
+        bad = replace(claim, message=problem.rule)  # without a title: no definition can be written for it
         return bad, [finding("bad-label", problem.message)]
     resolved = resolve(label, context)
     notes = (

@@ -21,7 +21,7 @@ def upkeep(document: Document, claims: Sequence[ClaimResult], status: str) -> tu
     What people wrote stays, and no second definition is written for it. In a record whose claims no longer matter
     (rejected, superseded) definitions are written where one is missing, but never brought up to date.
     """
-    wanted = [Wanted(claim.label, claim.target, claim.title) for claim in claims]
+    wanted = [Wanted(claim.label, claim.target, claim.title) for claim in claims if claim.title]
     hand_written = by_hand(document, [w.label for w in wanted], {w.target for w in wanted})
     if hand_written:
         taken = {fold(d.label) for d in hand_written}
@@ -74,7 +74,7 @@ def _mended(document: Document, claims: Sequence[ClaimResult]) -> str:
     seen: set[str] = set()
     for claim in claims:
         key = fold(claim.label)
-        if key not in seen:
+        if key not in seen and claim.title:
             seen.add(key)
             if key not in present:
                 missing.append(claim.label)
