@@ -22,9 +22,11 @@ TEXTS = [
 ]
 PIECES = [
     "[?][kv_cache]", "[4 GB][kv_cache]", "[4.00 GiB][kv_cache.mha->decision]", "[8 GB][KV cache]", "```\n", "-->",
-    "<!-- ",     "| a | [1 x][kv_cache] |\n|---|---|\n", "> ", "  - ", "\t", '[kv_cache]: x.yaml "computed: 4.00 GiB, holds"\n',
+    "<!-- ", "| a | [1 x][kv_cache] |\n|---|---|\n", "> ", "  - ", "\t",
+    '[kv_cache]: x.yaml "computed: 4.00 GiB, holds"\n',
     "[kv_cache]: <a b> 'mine'\n", "<<<<<<< HEAD\n", "=======\n", ">>>>>>> x\n", "---\n", "...\n", "\r\n", "\r",
-    "\u2028", "\\", "`", "**", "![", "](", "[", "]", "(", ")", "claims: {a: {assumed: 40%}}\n", "decision: {n_kv_heads: 8}\n",
+    "\u2028", "\\", "`", "**", "![", "](", "[", "]", "(", ")", "claims: {a: {assumed: 40%}}\n",
+    "decision: {n_kv_heads: 8}\n",
     "alternatives:\n  mha: {n_kv_heads: 32}\n", "\ufeff", "é", "\x0c", "# H\n", "Title\n===\n", "&amp;", "<div>\n",
     "    ",
 ]  # fmt: skip
