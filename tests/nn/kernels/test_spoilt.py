@@ -54,12 +54,13 @@ def test_numbers_that_overflow_when_summed_are_not_taken_for_spoilt(implementati
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_dead_slots_have_no_effect_whatever_they_hold(dtype):
+def test_dead_slots_have_no_effect_whatever_they_hold(implementation, dtype):
     q, k, v = (x.detach() for x in oracle.random_inputs(3, 4, 2, 1, 33, 16, dtype))
     alive = torch.rand(3, 33) < 0.5
     alive[2] = False
-    clean = grouped_decode(q, k, v, visible=alive)
+    options = {"visible": alive, "implementation": implementation}
+    clean = grouped_decode(q, k, v, **options)
     dead = ~alive[:, None, :, None]
-    spoilt = grouped_decode(q, k.masked_fill(dead, float("nan")), v.masked_fill(dead, float("nan")), visible=alive)
+    spoilt = grouped_decode(q, k.masked_fill(dead, float("nan")), v.masked_fill(dead, float("nan")), **options)
     assert torch.equal(spoilt, clean)
     assert torch.equal(clean[2], torch.zeros_like(clean[2])), "sees nothing: zeros"

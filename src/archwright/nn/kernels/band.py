@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-EDGE = 128
+EDGE = 256
 """Queries in a block where the window runs over an end of the sequence."""
 
 

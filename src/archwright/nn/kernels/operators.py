@@ -1,4 +1,4 @@
-"""Operators `archwright::sliding_forward` and `archwright::sliding_backward`: one node for torch.compile and autograd.
+"""Operators `archwright::sliding_forward`, `sliding_backward` and `grouped_decode`: one node each for torch.compile.
 
 Saved for the gradient: q, k, v, the output and two numbers a row (`statistics`: the largest score and 1 over the sum,
 from the native kernels); nothing that grows with tokens * window.
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import NOTHING, NotSupported, Problem
-from . import finite, gradient, native, windows
+from . import finite, gradient, grouped, native, windows
 from .band import Band
 from .classes import ResidueClass, classes
 
@@ -27,6 +27,11 @@ _library.define(f"sliding_forward(Tensor q, Tensor k, Tensor v, {_SCHEMA}) -> (T
 _library.define(
     "sliding_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out, Tensor statistics, "
     f"{_SCHEMA}) -> (Tensor, Tensor, Tensor)"
+)
+
+_library.define(
+    "grouped_decode(Tensor q, Tensor k, Tensor v, Tensor? visible, int[]? lengths, float scale, "
+    "str implementation) -> Tensor"
 )
 
 
@@ -71,7 +76,7 @@ def _new_results(q: Tensor) -> tuple[Tensor, Tensor]:
     out = q.new_empty(batch, tokens, n_heads, width).transpose(1, 2)  # a module flattens the heads next: no copy
     if q.device.type != "cpu" or q.dtype not in native.TYPES:
         return out, q.new_empty(0, dtype=torch.float32)
-    return out, q.new_zeros(2, batch, n_heads, tokens, dtype=torch.float32)
+    return out, q.new_empty(2, batch, n_heads, tokens, dtype=torch.float32)
 
 
 def _forward(
@@ -174,6 +179,27 @@ def _fake_backward(grad: Tensor, q: Tensor, k: Tensor, v: Tensor, *rest: Any) ->
     return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
 
 
+def _decode(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    visible: Tensor | None,
+    lengths: Sequence[int] | None,
+    scale: float,
+    implementation: str,
+) -> Tensor:
+    k, v = _rows_adjacent(k), _rows_adjacent(v)
+    fast = implementation == "native"
+    if implementation == "auto" and q.device.type == "cpu":
+        rows = q.shape[1] // k.shape[1] * q.shape[2]  # one row is a matrix and a vector: torch reads as fast
+        fast = rows > 1 and k.numel() * rows >= NATIVE_FROM and not native.why_not_decode(q)
+    if fast:
+        return native.decode(q, k, v, visible, lengths, scale)
+    return grouped.decode(q, k, v, visible, lengths, scale)
+
+
+_library.impl("grouped_decode", _decode, "CompositeExplicitAutograd")
+torch.library.register_fake("archwright::grouped_decode", lambda q, *rest: q.new_empty(q.shape), lib=_library)
 for _name, _run, _fake in (("forward", _forward, _fake_forward), ("backward", _backward, _fake_backward)):
     _library.impl(f"sliding_{_name}", _run, "CompositeExplicitAutograd")
     torch.library.register_fake(f"archwright::sliding_{_name}", _fake, lib=_library)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .. import gradient, windows
+from .. import gradient, grouped, windows
 from ..band import Band
-
 
 TYPES = (torch.float32, torch.bfloat16, torch.float16)
 """What the kernels are given; they compute in float32, and half precision is converted on the way in and out."""
@@ -26,12 +26,26 @@ class _Tensor(ctypes.Structure):
     )
 
 
+class _Threads(ctypes.Structure):
+    _fields_ = (("count", ctypes.c_int64), ("parallel", ctypes.c_void_p))
+
+
 class _Problem(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("B", "N", "K", "T", "S", "H", "left", "right")),
-        ("scale", ctypes.c_float),
-        ("threads", ctypes.c_int),
-        ("parallel", ctypes.c_void_p),
+        ("scale", ctypes.c_double),
+        ("team", _Threads),
+    )
+
+
+class _Decode(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("B", "K", "R", "S", "H", "half")),
+        ("scale", ctypes.c_double),
+        ("lengths", ctypes.c_void_p),
+        ("visible", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("visible_batch", "visible_token", "visible_key", "tokens")),
+        ("team", _Threads),
     )
 
 
@@ -47,6 +61,13 @@ def why_not(q: Tensor) -> str:
     if q.shape[-1] % found.lanes:
         return f"native kernels need a head_dim that is a multiple of {found.lanes}"
     return ""
+
+
+def why_not_decode(q: Tensor) -> str:
+    """The reason against native decoding of queries (B, N, T, H), or an empty text."""
+    if q.dtype == torch.float16:
+        return "native decoding reads float32 and bfloat16"
+    return why_not(q)
 
 
 def forward(
@@ -88,6 +109,37 @@ def backward(
     return dq.to(dtype), dk.to(dtype), dv.to(dtype)
 
 
+def decode(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    visible: Tensor | None,
+    lengths: Sequence[int] | None,
+    scale: float,
+    library: ctypes.CDLL | None = None,
+) -> Tensor:
+    """(B, N, T, H) of q against k and v (B, K, S, H), float32 or bfloat16; `visible` (B or 1, T or 1, S)."""
+    batch, n_heads, tokens, width = q.shape
+    kv_heads, keys = k.shape[1], k.shape[2]
+    rows = q.float().reshape(batch, kv_heads, n_heads // kv_heads * tokens, width).contiguous()
+    out = torch.empty_like(rows)
+    ends = None if lengths is None else (ctypes.c_int64 * batch)(*lengths)
+    steps = (0, 0, 0)
+    if visible is not None:
+        over_batch, over_tokens, over_keys = visible.stride()
+        steps = (over_batch * (visible.shape[0] > 1), over_tokens * (visible.shape[1] > 1), over_keys)
+    asked = _Decode(
+        *(batch, kv_heads, rows.shape[2], keys, width, k.dtype == torch.bfloat16, scale),
+        None if ends is None else ctypes.addressof(ends),
+        None if visible is None else visible.data_ptr(),
+        *(*steps, tokens, _team()),
+    )
+    tensors = [ctypes.byref(_Tensor(x.data_ptr(), *x.stride()[:3])) for x in (k, v)]
+    pointers = [ctypes.c_void_p(x.data_ptr()) for x in (rows, out)]
+    _library(library).archwright_decode(ctypes.byref(asked), pointers[0], *tensors, pointers[1])
+    return out.view(q.shape).to(q.dtype)
+
+
 def self_check(library: ctypes.CDLL) -> str:
     """Compare with torch on a small case: the reason not to trust what the compiler made, or an empty text."""
     source = torch.Generator().manual_seed(0)
@@ -96,10 +148,14 @@ def self_check(library: ctypes.CDLL) -> str:
     band, scale = Band(19, 3, 75, 75), width**-0.5
     out, statistics = torch.full_like(q, float("nan")), torch.full((2, *q.shape[:3]), float("nan"))
     forward(q, k, v, band, scale, out, statistics, library)
-    got = (out, *backward(grad, q, k, v, out, statistics, band, scale, library))
+    got = [out, *backward(grad, q, k, v, out, statistics, band, scale, library)]
     expected = torch.empty_like(q)
     windows.forward(q, k, v, band, scale, expected)
-    wanted = (expected, *gradient.backward(grad, q, k, v, band, scale))
+    wanted = [expected, *gradient.backward(grad, q, k, v, band, scale)]
+    visible = torch.rand(1, 2, 75, generator=source) < 0.5
+    few = q[:, :, :2]
+    got.append(decode(few, k, v, visible, None, scale, library))
+    wanted.append(grouped.decode(few, k, v, visible, None, scale))
     if all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(got, wanted, strict=True)):
         return ""
     return "the native kernels were built, but their results are wrong on this machine"
@@ -121,7 +177,11 @@ def _tensor(x: Tensor) -> object:
 def _problem(q: Tensor, k: Tensor, band: Band, scale: float) -> object:
     batch, n_heads, tokens, width = q.shape
     sizes = (batch, n_heads, k.shape[1], tokens, k.shape[2], width, band.left, band.right)
-    return ctypes.byref(_Problem(*sizes, scale, torch.get_num_threads(), _threads_of_torch()))
+    return ctypes.byref(_Problem(*sizes, scale, _team()))
+
+
+def _team() -> _Threads:
+    return _Threads(torch.get_num_threads(), _threads_of_torch())
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("sliding.cpp")
+SOURCES = ("sliding.cpp", "decode.cpp")
+HEADERS = ("vectors.h",)
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-shared", "-fPIC", "-pthread")
 TUNINGS = (("-march=native",), ("-mcpu=native",))
@@ -97,14 +98,16 @@ def _cache() -> Path:
 def _built(folder: Path, compiler: str, flags: tuple[str, ...]) -> tuple[Path | None, str]:
     """The library for this source, compiler and processor; from the cache where it was built before."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
-    key = "\0".join((SOURCE.read_text("utf-8"), version, *flags, _processor()))
-    path = folder / f"sliding-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
+    here = Path(__file__).parent
+    texts = [(here / name).read_text("utf-8") for name in (*SOURCES, *HEADERS)]
+    key = "\0".join((*texts, version, *flags, _processor()))
+    path = folder / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
     if path.is_file():
         return path, ""
     handle, unfinished = tempfile.mkstemp(suffix=".so", dir=folder)
     os.close(handle)
     try:
-        command = [compiler, *flags, str(SOURCE), "-o", unfinished]
+        command = [compiler, *flags, *(str(here / name) for name in SOURCES), "-o", unfinished]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]

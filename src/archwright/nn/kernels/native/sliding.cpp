@@ -9,155 +9,17 @@
 //
 // All three are `product`, which differs only in its strides.
 
-#include <algorithm>
-#include <atomic>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <limits>
-#include <thread>
-#include <vector>
+#include "vectors.h"
 
-#if defined(__AVX512F__)
-constexpr int LANES = 16, ROWS = 8;
-#elif defined(__AVX__)
-constexpr int LANES = 8, ROWS = 6;
-#else
-constexpr int LANES = 4, ROWS = 8;
-#endif
 constexpr int QUERIES = 2 * LANES;  // queries of a block
 constexpr int KEYS = 96;            // keys of a tile
-constexpr float LOG2E = 1.4426950408889634f;
-constexpr float LOWEST = -std::numeric_limits<float>::infinity();
-
-typedef float vec __attribute__((vector_size(LANES * 4)));
-typedef float loose __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int32_t ivec __attribute__((vector_size(LANES * 4)));
-
-static inline vec load(const float* p) { return *reinterpret_cast<const loose*>(p); }
-static inline void store(float* p, vec x) { *reinterpret_cast<loose*>(p) = x; }
-static inline vec all(float x) { return x - vec{}; }
-static inline vec bits(ivec x) { vec y; std::memcpy(&y, &x, sizeof y); return y; }
-static inline ivec bits(vec x) { ivec y; std::memcpy(&y, &x, sizeof y); return y; }
-static inline vec larger(vec a, vec b) { return a > b ? a : b; }
-
-// e^x for x <= 0, within 2 units in the last place; exactly 0 far below (and so for -inf); NaN stays NaN.
-static inline vec exp_(vec x) {
-  x *= all(LOG2E);
-  x = x < all(-127.f) ? all(-127.f) : x;
-  const vec magic = all(12582912.f);  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
-  const vec shifted = x + magic;
-  const vec f = x - (shifted - magic);
-  // (2^f - 1) / f for |f| <= 1/2: Chebyshev interpolation of degree 5
-  vec p = all(1.5461447765119374e-4f);
-  p = p * f + all(1.3390866806730628e-3f);
-  p = p * f + all(9.6180569380521774e-3f);
-  p = p * f + all(5.5503569543361664e-2f);
-  p = p * f + all(2.4022650718688965e-1f);
-  p = p * f + all(6.9314718246459961e-1f);
-  p = p * f + all(1.f);
-  return bits(bits(p) + (bits(shifted) << 23));
-}
-
-// c[r][v] (+)= sum_k a[r * a_row + k * a_col] * b[k * b_row + v]: R rows, V vectors wide. What was there is added
-// last: sums of sums lose less than one long sum.
-template <int R, int V, bool ADD>
-static inline void tile(int64_t n, const float* a, int64_t a_row, int64_t a_col, const float* b, int64_t b_row,
-                        float* c, int64_t c_row) {
-  vec sum[R][V];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) sum[r][v] = vec{};
-  for (int64_t k = 0; k < n; k++) {
-    vec right[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) right[v] = load(b + k * b_row + v * LANES);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; r++) {
-      const vec left = all(a[r * a_row + k * a_col]);
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) sum[r][v] += left * right[v];
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; v++) {
-      float* to = c + r * c_row + v * LANES;
-      store(to, ADD ? load(to) + sum[r][v] : sum[r][v]);
-    }
-}
-
-template <int V, bool ADD>
-static void panel(int64_t rows, int64_t n, const float* a, int64_t a_row, int64_t a_col, const float* b,
-                  int64_t b_row, float* c, int64_t c_row) {
-  int64_t r = 0;
-  for (; r + ROWS <= rows; r += ROWS) tile<ROWS, V, ADD>(n, a + r * a_row, a_row, a_col, b, b_row, c + r * c_row, c_row);
-  for (; r + 4 <= rows; r += 4) tile<4, V, ADD>(n, a + r * a_row, a_row, a_col, b, b_row, c + r * c_row, c_row);
-  for (; r < rows; r++) tile<1, V, ADD>(n, a + r * a_row, a_row, a_col, b, b_row, c + r * c_row, c_row);
-}
-
-// The same for any number of rows and a width that is a multiple of LANES.
-template <bool ADD>
-static void product(int64_t rows, int64_t width, int64_t n, const float* a, int64_t a_row, int64_t a_col,
-                    const float* b, int64_t b_row, float* c, int64_t c_row) {
-  int64_t v = 0;
-  for (; v + 2 * LANES <= width; v += 2 * LANES) panel<2, ADD>(rows, n, a, a_row, a_col, b + v, b_row, c + v, c_row);
-  if (v < width) panel<1, ADD>(rows, n, a, a_row, a_col, b + v, b_row, c + v, c_row);
-}
-
-extern "C" {
-
-// A tensor (batch, heads, tokens, channels) whose channels are adjacent; strides count elements.
-struct Tensor {
-  float* data;
-  int64_t batch, head, token;
-};
 
 // T queries are the last of S keys; query i sees keys S - T + i - left to S - T + i + right.
 struct Problem {
   int64_t B, N, K, T, S, H, left, right;
-  float scale;
-  int threads;
-  // GOMP_parallel of the OpenMP library that the caller's threads belong to, or null for threads of our own
-  void (*parallel)(void (*)(void*), void*, unsigned, unsigned);
+  double scale;
+  Threads team;
 };
-}
-
-static inline float* at(const Tensor& x, int64_t b, int64_t h, int64_t t) {
-  return x.data + b * x.batch + h * x.head + t * x.token;
-}
-
-// Runs work(i) for i in [0, count) on several threads.
-template <class Work>
-static void share(const Problem& p, int64_t count, Work work) {
-  struct Shared {
-    std::atomic<int64_t> next{0};
-    int64_t count;
-    Work* work;
-    static void loop(void* self) {
-      auto* s = static_cast<Shared*>(self);
-      for (int64_t i; (i = s->next.fetch_add(1)) < s->count;) (*s->work)(i);
-    }
-  } shared;
-  shared.count = count;
-  shared.work = &work;
-  const int threads = static_cast<int>(std::min<int64_t>(p.threads, count));
-  if (threads <= 1) return Shared::loop(&shared);
-  if (p.parallel) return p.parallel(Shared::loop, &shared, static_cast<unsigned>(threads), 0);
-  std::vector<std::thread> others;
-  for (int i = 1; i < threads; i++) others.emplace_back(Shared::loop, &shared);
-  Shared::loop(&shared);
-  for (auto& t : others) t.join();
-}
-
-static float* scratch(int64_t floats) {
-  static thread_local std::vector<float> memory;
-  if (static_cast<int64_t>(memory.size()) < floats + LANES) memory.resize(floats + LANES);
-  auto where = reinterpret_cast<uintptr_t>(memory.data());
-  return reinterpret_cast<float*>((where + LANES * 4 - 1) / (LANES * 4) * (LANES * 4));
-}
 
 // One block of queries of one head: where it lies and which keys it sees.
 struct Block {
@@ -210,7 +72,7 @@ static void forward_block(const Problem& p, const Block& w, const Tensor& q, con
   float* qt = scratch(2 * p.H * QUERIES + KEYS * QUERIES);
   float* ot = qt + p.H * QUERIES;
   float* scores = ot + p.H * QUERIES;
-  transpose_in(qt, at(q, w.b, w.n, w.first), w.rows, q.token, p.H, p.scale);
+  transpose_in(qt, at(q, w.b, w.n, w.first), w.rows, q.token, p.H, static_cast<float>(p.scale));
   vec top[2] = {all(LOWEST), all(LOWEST)}, sum[2] = {};
   for (int64_t key = w.first_key; key < w.last_key; key += KEYS) {
     const int64_t count = std::min<int64_t>(KEYS, w.last_key - key);
@@ -271,7 +133,7 @@ static void backward_block(const Problem& p, const Block& w, const Tensor& g, co
   float* dscores = probs + KEYS * QUERIES;
   const float* queries = at(q, w.b, w.n, w.first);
   const float* grads = at(g, w.b, w.n, w.first);
-  transpose_in(qt, queries, w.rows, q.token, p.H, p.scale);
+  transpose_in(qt, queries, w.rows, q.token, p.H, static_cast<float>(p.scale));
   transpose_in(gt, grads, w.rows, g.token, p.H, 1.f);
   alignas(64) float top[QUERIES] = {}, part[QUERIES] = {}, one[QUERIES];
   for (int r = 0; r < QUERIES; r++) one[r] = 1.f;
@@ -295,7 +157,7 @@ static void backward_block(const Problem& p, const Block& w, const Tensor& g, co
         float *s = probs + j * QUERIES + i * LANES, *d = dscores + j * QUERIES + i * LANES;
         const vec e = exp_(load(s) - load(top + i * LANES)) * load(part + i * LANES);
         store(s, e);
-        store(d, e * (load(d) - delta[i]) * all(p.scale));
+        store(d, e * (load(d) - delta[i]) * all(static_cast<float>(p.scale)));
       }
     product<true>(count, p.H, w.rows, probs, QUERIES, 1, grads, g.token, at(dv, w.b, head, key), dv.token);
     product<true>(count, p.H, w.rows, dscores, QUERIES, 1, queries, q.token, at(dk, w.b, head, key), dk.token);
@@ -317,7 +179,7 @@ void archwright_sliding_forward(const Problem* p, const Tensor* q, const Tensor*
                                 const Tensor* out, const Tensor* top, const Tensor* part) {
   const int64_t blocks = (p->T + QUERIES - 1) / QUERIES, group = p->N / p->K;
   // neighbours in this order read the same keys: the heads of a group, then the next block of the same sequence
-  share(*p, p->B * p->K * blocks * group, [&](int64_t i) {
+  share(p->team, p->B * p->K * blocks * group, [&](int64_t i) {
     const int64_t g = i % group, block = i / group % blocks, head = i / group / blocks % p->K;
     forward_block(*p, Block(*p, i / group / blocks / p->K, head * group + g, block * QUERIES), *q, *k, *v, *out, *top,
                   *part);
@@ -335,7 +197,7 @@ void archwright_sliding_backward(const Problem* p, const Tensor* g, const Tensor
   for (int64_t odd = 0; odd < 2; odd++) {
     const int64_t mine = (stretches - odd + 1) / 2;
     if (mine <= 0) continue;
-    share(*p, p->B * p->K * mine, [&](int64_t i) {
+    share(p->team, p->B * p->K * mine, [&](int64_t i) {
       const int64_t from = (i % mine * 2 + odd) * stretch, to = std::min(p->T, from + stretch);
       const int64_t head = i / mine % p->K, b = i / mine / p->K;
       for (int64_t first = from; first < to; first += QUERIES)
