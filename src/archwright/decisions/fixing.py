@@ -87,8 +87,23 @@ def _mended(document: Document, claims: Sequence[ClaimResult]) -> str:
     return " and ".join(said)
 
 
+PASSES = 3
+"""Mending may bring something to light that it hid, such as a front matter behind a definition; then again."""
+
+
 def fixed_text(frame: Frame, frames: Frames, path: str) -> str:
     """The record's text with binary unit prefixes and definitions as they should be."""
+    text = frame.document.text
+    for _ in range(PASSES):
+        mended = _mend(frame, frames, path) if frame.relevant and frame.readable else text
+        if mended == text:
+            break
+        text = mended
+        frame = frames.of(text, path)
+    return text
+
+
+def _mend(frame: Frame, frames: Frames, path: str) -> str:
     document = frame.document
     claims, findings = claims_in(frame)
     spans = {(link.line, link.column): link for link in document.claims}
