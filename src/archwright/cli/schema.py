@@ -22,12 +22,12 @@ def run(args: argparse.Namespace) -> int:
     """Print one schema."""
     from ..arch.fields import known_names
     from ..errors import Problem, UsageError
-    from .schemas import SCHEMAS, schema
+    from .schemas import names, schema
 
     if args.list:
-        print("\n".join(SCHEMAS))
+        print("\n".join(names()))
         return 0
-    if args.name not in SCHEMAS:
-        raise UsageError(Problem("schema", args.name, "is not a known schema", known_names(args.name, list(SCHEMAS))))
+    if args.name not in names():
+        raise UsageError(Problem("schema", args.name, "is not a known schema", known_names(args.name, list(names()))))
     print_json(schema(args.name))
     return 0

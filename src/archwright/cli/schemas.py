@@ -7,7 +7,8 @@ from typing import Any
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+def shape(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """An object with these properties and no others, all required but those named in `optional`."""
     optional = more.pop("optional", ())
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False, **more}
@@ -20,12 +21,13 @@ NULLABLE: dict[str, Any] = {"type": ["string", "null"]}
 SETTINGS: dict[str, Any] = {"type": "object"}
 
 
-def _document(name: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
-    whole = _object({"schema": {"const": f"archwright/{name}/1"}, **properties}, **more)
+def document(name: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """What a command prints: an object that says its own schema."""
+    whole = shape({"schema": {"const": f"archwright/{name}/1"}, **properties}, **more)
     return {"$schema": DIALECT, "title": f"archwright {name}", **whole}
 
 
-ARCHITECTURE = _object({"name": TEXT, "fingerprint": {"type": "string", "pattern": "^v1-[0-9a-f]{16}$"}})
+ARCHITECTURE = shape({"name": TEXT, "fingerprint": {"type": "string", "pattern": "^v1-[0-9a-f]{16}$"}})
 COMPUTED: dict[str, Any] = {
     "settings": SETTINGS,
     "value": VALUE,
@@ -37,9 +39,9 @@ COMPUTED: dict[str, Any] = {
 }
 SIZES = ("needed", "available")
 """What `fits` has besides."""
-RESULT = _object({"metric": TEXT, **COMPUTED}, optional=SIZES)
-CELL = _object({"column": TEXT, **COMPUTED, "ratio": {"type": ["number", "null"]}}, optional=SIZES)
-FINDING = _object(
+RESULT = shape({"metric": TEXT, **COMPUTED}, optional=SIZES)
+CELL = shape({"column": TEXT, **COMPUTED, "ratio": {"type": ["number", "null"]}}, optional=SIZES)
+FINDING = shape(
     {
         "code": TEXT,
         "severity": {"enum": ["error", "warning", "note"]},
@@ -50,7 +52,7 @@ FINDING = _object(
         "remedy": TEXT,
     }
 )
-CLAIM = _object(
+CLAIM = shape(
     {
         "path": TEXT,
         "line": COUNT,
@@ -65,7 +67,7 @@ CLAIM = _object(
         "right": TEXT,
     }
 )
-RECORD = _object(
+RECORD = shape(
     {
         "path": TEXT,
         "number": NULLABLE,
@@ -77,37 +79,37 @@ RECORD = _object(
         "supersedes": {"type": "array", "items": TEXT},
     }
 )
-PROBLEM = _object({"path": NULLABLE, "line": VALUE, "column": VALUE, "field": TEXT, "found": NULLABLE, "message": TEXT})
+PROBLEM = shape({"path": NULLABLE, "line": VALUE, "column": VALUE, "field": TEXT, "found": NULLABLE, "message": TEXT})
 
 OUTPUTS: dict[str, dict[str, Any]] = {
-    "estimate": _document("estimate", {"architecture": ARCHITECTURE, "results": {"type": "array", "items": RESULT}}),
-    "compare": _document(
+    "estimate": document("estimate", {"architecture": ARCHITECTURE, "results": {"type": "array", "items": RESULT}}),
+    "compare": document(
         "compare",
         {
             "baseline": TEXT,
-            "architectures": {"type": "array", "items": _object({"column": TEXT, "name": TEXT, "fingerprint": TEXT})},
+            "architectures": {"type": "array", "items": shape({"column": TEXT, "name": TEXT, "fingerprint": TEXT})},
             "rows": {
                 "type": "array",
-                "items": _object({"metric": TEXT, "values": {"type": "array", "items": CELL}}),
+                "items": shape({"metric": TEXT, "values": {"type": "array", "items": CELL}}),
             },
         },
     ),
-    "check": _document(
+    "check": document(
         "check",
         {
             "findings": {"type": "array", "items": FINDING},
             "claims": {"type": "array", "items": CLAIM},
-            "summary": _object({"records": COUNT, "claims": COUNT, "errors": COUNT, "warnings": COUNT}),
+            "summary": shape({"records": COUNT, "claims": COUNT, "errors": COUNT, "warnings": COUNT}),
         },
     ),
-    "why": _document(
+    "why": document(
         "why",
         {
             "field": TEXT,
             "file": TEXT,
             "values": {
                 "type": "array",
-                "items": _object(
+                "items": shape(
                     {
                         "value": {},
                         "layers": NULLABLE,
@@ -123,21 +125,27 @@ OUTPUTS: dict[str, dict[str, Any]] = {
                         "origin": NULLABLE,
                         "former": {
                             "type": "array",
-                            "items": _object({"record": TEXT, "value": {}, "status": TEXT}),
+                            "items": shape({"record": TEXT, "value": {}, "status": TEXT}),
                         },
                     }
                 ),
             },
         },
     ),
-    "records": _document("records", {"records": {"type": "array", "items": RECORD}}),
-    "error": _document("error", {"code": TEXT, "problems": {"type": "array", "items": PROBLEM}}),
+    "records": document("records", {"records": {"type": "array", "items": RECORD}}),
+    "error": document("error", {"code": TEXT, "problems": {"type": "array", "items": PROBLEM}}),
 }
-SCHEMAS = ("architecture", "settings", *OUTPUTS)
+
+
+def names() -> tuple[str, ...]:
+    """Every schema by name."""
+    from .schemas_more import MORE
+
+    return ("architecture", "settings", *OUTPUTS, *MORE)
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The schema of that name (one of `SCHEMAS`)."""
+    """The schema of that name (one of `names()`)."""
     if name == "architecture":
         from ..arch.schema import architecture_schema
 
@@ -146,4 +154,6 @@ def schema(name: str) -> dict[str, Any]:
         from ..project_settings import schema as settings_schema
 
         return settings_schema()
-    return OUTPUTS[name]
+    from .schemas_more import MORE
+
+    return OUTPUTS[name] if name in OUTPUTS else MORE[name]
