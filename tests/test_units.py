@@ -84,3 +84,20 @@ def test_fixed_decimals_round_half_away(value, decimals):
 def test_three_digits_are_kept(value):
     written = Fraction(significant(value).replace(",", ""))
     assert abs(written - value) <= value / 200
+
+
+def test_order_with_numbers_and_units():
+    q = Quantity(5, "B")
+    assert q > 4 and q >= 5 and q < Fraction(11, 2) and q <= 5.0
+    assert Quantity(4, "B") < q <= Quantity(5, "B")
+    with pytest.raises(ValueError, match="different units"):
+        _ = q < Quantity(6, "s")
+
+
+def test_energy():
+    q = Quantity(3_600_000, "J")
+    assert str(q) == "1.00 kWh"
+    assert str(q.to("J")) == "3,600,000 J"
+    assert factor("MWh", "J") == 3_600_000_000
+    assert factor("kJ", "J") == 1000
+    assert factor("kWh", "s") is None

@@ -14,6 +14,7 @@ SI = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 
 BINARY = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 COUNT = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 TIME = {"ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "ms": Fraction(1, 1000), "s": Fraction(1)}
+ENERGY = {p + "Wh": 3600 * f for p, f in (("", 1), ("k", 10**3), ("M", 10**6), ("G", 10**9))}
 LONG_TIME = {"min": Fraction(60), "h": Fraction(3600), "days": Fraction(86400)}
 
 SI_UNITS = ("FLOP", "FLOP/s", "B/s")
@@ -79,6 +80,8 @@ def scales(unit: str) -> dict[str, Fraction]:
         return {p + "B": Fraction(f) for p, f in BINARY.items()}
     if unit == "s":
         return dict(TIME)
+    if unit == "J":
+        return {name: Fraction(f) for name, f in (("J", 1), *ENERGY.items())}
     for base in SI_UNITS:
         if unit == base:
             return {p + base: Fraction(f) for p, f in SI.items()}
@@ -103,6 +106,9 @@ def factor(unit: str, base: str) -> Fraction | None:
         return Fraction(table[unit]) if unit in table else None
     if base == "s":
         return (TIME | LONG_TIME | {"µs": TIME["us"], "μs": TIME["us"], "day": Fraction(86400)}).get(unit)
+    if base == "J":
+        table = {p + "J": f for p, f in SI.items()} | ENERGY
+        return Fraction(table[unit]) if unit in table else None
     if base in SI_UNITS:
         table = {p + base: f for p, f in SI.items()} | {"K" + base: 1000, "Z" + base: 10**21, "Y" + base: 10**24}
         return Fraction(table[unit]) if unit in table else None
@@ -244,16 +250,21 @@ class Quantity:
             return Quantity(Fraction(self.value) / other.value)
         return Quantity(Fraction(self.value) / other, self.unit)
 
-    def __lt__(self, other: Quantity) -> bool:
+    def _ordered(self, other: Quantity | int | float | Fraction) -> Number | float:
+        """What an order compares with: a quantity of the same unit, or a plain number, as in equality."""
+        if not isinstance(other, Quantity):
+            return other
         self._same(other)
-        return self.value < other.value
+        return other.value
 
-    def __le__(self, other: Quantity) -> bool:
-        self._same(other)
-        return self.value <= other.value
+    def __lt__(self, other: Quantity | int | float | Fraction) -> bool:
+        return self.value < self._ordered(other)
 
-    def __gt__(self, other: Quantity) -> bool:
-        return other < self
+    def __le__(self, other: Quantity | int | float | Fraction) -> bool:
+        return self.value <= self._ordered(other)
 
-    def __ge__(self, other: Quantity) -> bool:
-        return other <= self
+    def __gt__(self, other: Quantity | int | float | Fraction) -> bool:
+        return self.value > self._ordered(other)
+
+    def __ge__(self, other: Quantity | int | float | Fraction) -> bool:
+        return self.value >= self._ordered(other)

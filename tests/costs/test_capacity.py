@@ -126,3 +126,18 @@ def test_a_cache_that_stops_growing_has_no_longest_context():
     assert int(m.max_batch(a.change(n_layers=1), device="h100-sxm", context=1)) > 10**6
     assert int(m.max_context(aw.load("llama-3.1-405b"), device="h100-sxm")) == 0
     assert int(m.max_tokens_in_cache(aw.load("llama-3.1-405b"), device="h100-sxm")) == 0
+
+
+def test_experts_are_spread_over_devices():
+    a = aw.load("gpt-oss-120b")
+    experts = 36 * 128 * 3 * 2880 * 2880
+    one = m.fits(a, device="h100-sxm", context=4096, dtype="bf16").needed.value
+    four = m.fits(a, device="h100-sxm", context=4096, dtype="bf16", ep=4)
+    biases = 36 * 128 * 3 * 2880
+    assert one - four.needed.value == (experts + biases) * 2 * 3 // 4
+    assert four.needed == m.fits(a, device="h100-sxm", context=4096, dtype="bf16", ep=4, n_devices=4).needed
+    assert not m.fits(a, device="h100-sxm", context=4096, dtype="bf16")
+    assert m.devices_needed(a, device="h100-sxm", context=4096, dtype="bf16", ep=4) == 4
+    assert m.max_batch(a, device="h100-sxm", context=4096, dtype="bf16", ep=4) > 0
+    with pytest.raises(aw.ArchwrightError, match=r"not tp x pp x ep \(4 x 1 x 2\)"):
+        m.fits(a, device="h100-sxm", n_devices=6, tp=4, ep=2)

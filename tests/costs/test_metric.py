@@ -20,6 +20,8 @@ max_tokens_in_cache fits forward_flops prefill_flops decode_flops flops_per_toke
 attention_flops_share training_flops elementwise_flops bytes_read bytes_written weight_bytes_read kv_bytes_read
 arithmetic_intensity ridge_point prefill_time decode_time time_to_first_token time_per_output_token
 decode_throughput prefill_throughput mfu hfu chinchilla_ratio training_time device_hours
+gradients optimizer_state master_weights activations training_memory recurrent_state communication_bytes energy
+cost_per_million_tokens training_cost
 """
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ..errors import InvalidValue, Problem, did_you_mean
@@ -16,6 +17,14 @@ class Dtype:
     bits: Fraction
     computes: bool = True
     """Whether matrix units multiply in it; a grouped type is only stored."""
+    kept: tuple[str, ...] = ()
+    """Of a model published in this type: the parts whose matrices keep another."""
+    other: Dtype | None = None
+    """That other type; vectors (norms, biases) always have it. None: everything is stored in this type."""
+
+    def stores(self, part: str, role: str) -> Dtype:
+        """The type of a tensor of a part, where tensors are stored in this type."""
+        return self.other if self.other is not None and (role == "vector" or part in self.kept) else self
 
     @property
     def bytes(self) -> Fraction:
@@ -59,6 +68,14 @@ def dtype(name: object, field: str = "dtype") -> Dtype:
         remedy = f"{hint} {known}" if hint.startswith("Did") else known
         raise InvalidValue(Problem(field, name, "is not a known data type", remedy))
     return found
+
+
+def published(name: str, kept: Iterable[str], other: Dtype) -> Dtype:
+    """The type of a model that was published quantised: its matrices, without those of the kept parts.
+
+    A model's `weights_dtype` and `kept_parts` say so; what is not quantised is of the type `other`.
+    """
+    return replace(dtype(name, "weights_dtype"), kept=tuple(kept), other=other)
 
 
 def bits(name: str) -> Fraction:

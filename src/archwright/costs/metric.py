@@ -111,7 +111,22 @@ def _signature(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _load_builtin() -> None:
     # each module registers its own
-    from .formulas import arithmetic, cache, capacity, experts, memory, parameters, shape, time, traffic, training  # noqa: F401
+    from .formulas import (  # noqa: F401
+        activations,
+        arithmetic,
+        cache,
+        capacity,
+        communication,
+        experts,
+        memory,
+        money,
+        parameters,
+        shape,
+        time,
+        traffic,
+        training,
+        training_memory,
+    )
 
 
 metrics: Registry[Metric] = Registry("metric", "archwright.metrics", _load_builtin)

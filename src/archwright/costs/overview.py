@@ -15,7 +15,7 @@ from .estimate import Estimate
 from .formulas.parameters import by_part
 from .hardware import Device, all_devices
 from .metric import evaluate, metrics
-from .results import Result, as_data, check_settings, result
+from .results import Result, as_data, check_settings, published_type, result
 from .settings import SETTINGS
 
 CONTEXTS = (1, 4096, 32768)
@@ -119,6 +119,8 @@ def _screen(
     batch = own.get("batch", 1)
     types = [str(as_data(own.get("dtype", SETTINGS["dtype"].default)))]
     types += [f"{key} {as_data(value)}" for key, value in own.items() if key.endswith("_dtype")]
+    kind = published_type(config, own)
+    types += [f"weights {kind}"] if kind else []
     heading = f"Context, {', '.join(types)}, batch {batch}"
     rows = [
         [heading, *(f"{c:,}" for c in columns)],

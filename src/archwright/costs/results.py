@@ -84,7 +84,15 @@ def as_data(value: Any) -> Any:
         return as_ranges(sorted(value))
     if isinstance(value, Fraction):
         return number(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_data(inner) for key, inner in value.items()}
     return value
+
+
+def published_type(config: ArchitectureConfig, given: Mapping[str, Any]) -> str:
+    """The type that weights are counted in because the model was published in it; empty where it plays no part."""
+    kind = config.source.weights_dtype
+    return "" if kind is None or "dtype" in given or "weights_dtype" in given else kind
 
 
 def check_settings(names: list[str], given: Mapping[str, Any]) -> None:
@@ -121,4 +129,8 @@ def footer(config: ArchitectureConfig, names: list[str], given: Mapping[str, Any
         parts.append(text if key == "dtype" else f"{key} {text}")
     order = {"context": 0, "batch": 1, "dtype": 2}
     keyed = sorted(zip(every, parts, strict=True), key=lambda pair: order.get(pair[0], 3))
-    return " · ".join(text for _, text in keyed)
+    texts = [text for _, text in keyed]
+    kind = published_type(config, given)
+    if kind and any("weights_dtype" in found.settings for name in names if (found := metrics.find(name))):
+        texts.append(f"weights {kind} as published")
+    return " · ".join(texts)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NOTHING, InvalidValue, Problem, UnknownName, did_you_mean
-from .dtypes import DTYPES, dtype
+from .dtypes import DTYPES, dtype, published
 from .tally import PART_NAMES
 
 if TYPE_CHECKING:
@@ -198,6 +198,12 @@ def _part(value: Any, config: ArchitectureConfig) -> str:
     return str(choice(*PART_NAMES)(value, config))
 
 
+def _price(value: Any, config: ArchitectureConfig) -> Any:
+    from .price import read_price
+
+    return read_price(value)
+
+
 def _optional(read: Read) -> Read:
     def optional(value: Any, config: ArchitectureConfig) -> Any:
         return None if value is None or value == "none" else read(value, config)
@@ -209,6 +215,7 @@ def _anything(value: Any, config: ArchitectureConfig) -> Any:
     return value
 
 
+PRICE = "a map {amount: 2, date: 2024-12-27, source: ...}, or '2 / 2024-12-27 / where it is from'"
 _TOKENS = "a count of tokens: 32768, 32_768 or 32Ki"
 _TYPES = f"a data type: {', '.join(DTYPES)}"
 
@@ -227,7 +234,14 @@ _ALL = (
     _count("new_tokens", "Tokens generated after the prompt.", accepts=_TOKENS),
     _words("phase", "What runs.", "prefill", "decode", "train", default="prefill"),
     Setting("dtype", "Sets weights_dtype, kv_dtype and activation_dtype at once.", _TYPES, _dtype, "bf16"),
-    Setting("weights_dtype", "Type of the stored weights.", _TYPES, _dtype, REQUIRED, "dtype"),
+    Setting(
+        "weights_dtype",
+        "Type of the stored weights; a model published quantised has its own where no type is given.",
+        _TYPES,
+        _dtype,
+        REQUIRED,
+        "dtype",
+    ),
     Setting("kv_dtype", "Type of cached keys and values.", _TYPES, _dtype, REQUIRED, "dtype"),
     Setting("activation_dtype", "Type that matrix products compute in.", _TYPES, _dtype, REQUIRED, "dtype"),
     Setting("moe_dtype", "Type of the routed experts' matrices.", _TYPES, _dtype, REQUIRED, "weights_dtype"),
@@ -240,6 +254,15 @@ _ALL = (
     _count("ep", "Devices that split the routed experts."),
     _count("cp", "Devices that split the context."),
     _count("fsdp", "Devices that split every tensor in training."),
+    _words(
+        "zero",
+        "What the dp replicas share in training: 1 optimizer state, 2 gradients too, 3 weights too (ZeRO stages).",
+        "0",
+        "1",
+        "2",
+        "3",
+        default="0",
+    ),
     Setting("device", "The accelerator, by its name in `archwright hardware`.", "an accelerator", _device),
     _count("n_devices", "Devices in all."),
     Setting(
@@ -267,7 +290,8 @@ _ALL = (
         None,
     ),
     Setting("hardware", "Whether recomputed work counts too.", "true or false", _flag, False),
-    Setting("price", "Price of one device hour.", "a positive number", _positive),
+    Setting("price", "Price of one device hour in $, with its date and source.", PRICE, _price),
+    Setting("hours", "Device hours as published, in place of a rate.", "a positive number", _positive, None),
     _words(
         "embedding",
         "Which vocabulary matrices count: both, the output head alone, or none.",
@@ -305,8 +329,10 @@ def plan(names: Mapping[str, Any], own: Mapping[str, Setting], choices: Mapping[
         found = own.get(name) or SETTINGS.get(name)
         setting = found or Setting(name, "", "any value", _anything)
         if name in choices:
-            accepted = choices[name]
-            setting = replace(setting, accepts=f"one of {', '.join(accepted)}", read=choice(*accepted))
+            accepted, read = choices[name], choice(*choices[name])
+            if setting.default is None:
+                accepted, read = (*accepted, "none"), _optional(read)
+            setting = replace(setting, accepts=f"one of {', '.join(accepted)}", read=read)
         if default is not ...:
             setting = replace(setting, default=default, default_text="")
         made.append(setting)
@@ -331,7 +357,7 @@ def resolve(
             if name == "context":
                 values[name] = config.max_seq_len
                 continue
-            value, follows = _followed(setting, given), True
+            value, follows = _followed(setting, given, config), True
         elif value is REQUIRED:
             problems.append(Problem(name, NOTHING, f"is required by {metric}", f"Give it: {_accepted(setting)}"))
             continue
@@ -349,14 +375,21 @@ def resolve(
     return values
 
 
-def _followed(setting: Setting, given: Mapping[str, Any]) -> Any:
-    """What a type is when not given: what it follows, in the end `dtype`."""
-    name = setting.default_text
-    while name not in given:
-        if name == "dtype":
-            return SETTINGS["dtype"].default
-        name = SETTINGS[name].default_text
-    return given[name]
+def _followed(setting: Setting, given: Mapping[str, Any], config: ArchitectureConfig) -> Any:
+    """What a type is when not given: what it follows, in the end `dtype`.
+
+    Weights of a model that was published quantised are of the type it was published in, if nothing is given.
+    """
+    passed = [setting.name]
+    while passed[-1] not in given:
+        if passed[-1] == "dtype":
+            plain = SETTINGS["dtype"].default
+            kind = config.source.weights_dtype
+            if kind is None or "weights_dtype" not in passed:
+                return plain
+            return published(kind, config.source.kept_parts, dtype(plain))
+        passed.append(SETTINGS[passed[-1]].default_text)
+    return given[passed[-1]]
 
 
 def _accepted(setting: Setting) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from ..arch.attention.base import AttentionSpec
 from ..arch.attention.mla import MLA
@@ -42,6 +43,13 @@ def elements_on_device(weight: Weight, attention: AttentionSpec | None, tp: int,
     return stored * split(pieces, tp) // pieces
 
 
+def rows_on_device(weight: Weight, attention: AttentionSpec, tp: int) -> int:
+    """Outputs of a matrix on the fullest of `tp` devices: all of them where its inputs are split, or nothing is."""
+    if weight.name.endswith(("o_proj.weight", "down_proj.weight")):
+        return weight.shape[0]
+    return elements_on_device(weight, attention, tp) // (prod(weight.shape[1:]) * weight.copies)
+
+
 def cached_elements(attention: AttentionSpec, cache: str) -> int:
     """Cached scalars of one token: the latent of latent attention, unless the cache is `materialised`."""
     if cache == "materialised" and isinstance(attention, MLA):
@@ -61,10 +69,10 @@ def cache_elements_on_device(attention: AttentionSpec, tp: int, cache: str = "ne
     return elements
 
 
-def fullest_stage(
+def stages(
     a: ArchitectureConfig, pp: int, per_layer: Callable[[Group], Number], first: Number, last: Number
-) -> Number:
-    """The largest sum over the layers of one of `pp` stages, with what the first and the last hold besides.
+) -> list[Number]:
+    """The sum over the layers of each of `pp` stages, with what the first and the last hold besides.
 
     The first stages have one layer more where the layers do not divide evenly.
     """
@@ -74,17 +82,39 @@ def fullest_stage(
     groups = tally(a).groups
     costs = [per_layer(g) for g in groups]
     if pp == 1:
-        return sum((c * g.count for c, g in zip(costs, groups, strict=True)), first + last)
+        return [sum((c * g.count for c, g in zip(costs, groups, strict=True)), first + last)]
     of_layer: list[Number] = [0] * a.n_layers
     for cost, group in zip(costs, groups, strict=True):
         for number in group.numbers:
             of_layer[number] = cost
     base, extra = divmod(a.n_layers, pp)
     start = 0
-    stages: list[Number] = []
+    found: list[Number] = []
     for stage in range(pp):
         stop = start + base + (stage < extra)
         outside = (first if stage == 0 else 0) + (last if stage == pp - 1 else 0)
-        stages.append(sum(of_layer[start:stop], outside))
+        found.append(sum(of_layer[start:stop], outside))
         start = stop
-    return max(stages)
+    return found
+
+
+def fullest_stage(
+    a: ArchitectureConfig, pp: int, per_layer: Callable[[Group], Number], first: Number, last: Number
+) -> Number:
+    """The largest of `stages`."""
+    return max(stages(a, pp, per_layer, first, last))
+
+
+FIRST_STAGE = "embedding"
+"""The part outside the layers that the first pipeline stage holds; the last holds the rest."""
+
+
+def ends(a: ArchitectureConfig, pp: int) -> tuple[list[Weight], list[Weight]]:
+    """The tensors outside the layers that the first stage holds, and the last; a tied table is on both."""
+    outer = tally(a).outer
+    first = [w for w in outer if w.part == FIRST_STAGE]
+    last = [w for w in outer if w.part != FIRST_STAGE]
+    if pp > 1:
+        shared = {w.shared_with for w in last}
+        last += [w for w in first if w.name in shared]
+    return first, last

@@ -149,6 +149,18 @@ def kv_cache_growth(
     return whole(batch * more * kv_dtype.bytes)
 
 
+@metric(unit="B", better="less", label="recurrent state")
+def recurrent_state(a: ArchitectureConfig, *, batch: int) -> int:
+    """Memory of states that do not grow with the context.
+
+    Formula: 0: no kind of layer that an architecture can have here keeps one.
+    Unit: B.
+    Convention: state-space and linear-attention layers, which have one, are refused when a config is read.
+    Source: definition.
+    """
+    return 0
+
+
 def bytes_text(dtype: Dtype) -> str:
     """`2 bytes`, `0.5 bytes`, `4.125 bits / 8`."""
     size = dtype.bytes

@@ -33,6 +33,7 @@ class Spread(Held):
 
     tp: int
     pp: int
+    ep: int
     n_devices: int
 
 
@@ -73,22 +74,25 @@ def usable_bytes(held: Held) -> Fraction:
     return held["device"].memory * held["usable"]
 
 
-def layout(tp: int, pp: int, n_devices: int) -> tuple[int, int]:
-    """Tensor and pipeline ways; devices beyond pp go to tp where tp is not given."""
+def layout(tp: int, pp: int, ep: int, n_devices: int) -> tuple[int, int, int]:
+    """Tensor, pipeline and expert ways; devices beyond pp x ep go to tp where tp is not given."""
     if n_devices == 1:
-        return tp, pp
-    if tp == 1 and n_devices % pp == 0:
-        return n_devices // pp, pp
-    if tp * pp != n_devices:
-        raise InvalidValue(
-            Problem("n_devices", n_devices, f"is not tp x pp ({tp} x {pp})", "Leave n_devices out, or make them agree")
-        )
-    return tp, pp
+        return tp, pp, ep
+    if tp == 1 and n_devices % (pp * ep) == 0:
+        return n_devices // (pp * ep), pp, ep
+    if tp * pp * ep != n_devices:
+        rule = f"is not tp x pp x ep ({tp} x {pp} x {ep})"
+        raise InvalidValue(Problem("n_devices", n_devices, rule, "Leave n_devices out, or make them agree"))
+    return tp, pp, ep
 
 
-def on_device(a: ArchitectureConfig, held: Held, tp: int = 1, pp: int = 1) -> OnDevice:
+def on_device(a: ArchitectureConfig, held: Held, tp: int = 1, pp: int = 1, ep: int = 1) -> OnDevice:
     """The bytes on the fullest device, as a function of context and batch."""
-    return OnDevice(a, held["weights_dtype"], held["moe_dtype"], tp, pp)
+    return OnDevice(a, held["weights_dtype"], held["moe_dtype"], tp, pp, ep)
+
+
+def _layout(held: Spread) -> tuple[int, int, int]:
+    return layout(held["tp"], held["pp"], held["ep"], held["n_devices"])
 
 
 def largest(holds: Callable[[int], bool]) -> int | None:
@@ -114,11 +118,11 @@ def fits(a: ArchitectureConfig, *, context: int, batch: int, **held: Unpack[Spre
     Formula: `inference_memory` per device <= usable x the device's memory.
     Unit: a verdict (true or false), with what is needed and what there is.
     Convention: the memory is what the driver reports; `usable: 0.9` leaves a tenth for activations, workspace and
-    fragmentation. With `n_devices` alone, all of them are one tensor-parallel group.
+    fragmentation. With `n_devices` alone, all of them are one tensor-parallel group. ep splits routed experts alone:
+    the rest, and the cache, is on every device of its group.
     Source: the device's file, with its source.
     """
-    tp, pp = layout(held["tp"], held["pp"], held["n_devices"])
-    needed = on_device(a, held, tp, pp).all(context, batch, held["kv_dtype"], held["cache"])
+    needed = on_device(a, held, *_layout(held)).all(context, batch, held["kv_dtype"], held["cache"])
     there = usable_bytes(held)
     device = held["device"]
     notes = (f"{float(100 * held['usable']):g} % of {device.memory_quantity} on {device.name}",)
@@ -131,10 +135,10 @@ def fits(a: ArchitectureConfig, *, context: int, batch: int, **held: Unpack[Spre
 
 
 @metric(unit="devices", better="less", label="devices needed", takes=Held)
-def devices_needed(a: ArchitectureConfig, *, context: int, batch: int, pp: int, **held: Unpack[Held]) -> int:
+def devices_needed(a: ArchitectureConfig, *, context: int, batch: int, pp: int, ep: int, **held: Unpack[Held]) -> int:
     """The smallest number of devices that hold the weights and the KV cache.
 
-    Formula: pp x the smallest tp for which the fullest device holds its share, found by search.
+    Formula: pp x ep x the smallest tp for which the fullest device holds its share, found by search.
     Unit: devices.
     Convention: any whole number of devices, also one that engines do not split heads by; KV heads are
     replicated beyond their number, so that more devices need not help.
@@ -143,7 +147,7 @@ def devices_needed(a: ArchitectureConfig, *, context: int, batch: int, pp: int, 
     there = usable_bytes(held)
 
     def too_full(tp: int) -> bool:
-        return on_device(a, held, tp, pp).all(context, batch, held["kv_dtype"], held["cache"]) > there
+        return on_device(a, held, tp, pp, ep).all(context, batch, held["kv_dtype"], held["cache"]) > there
 
     ways = 1
     while too_full(ways):
@@ -161,7 +165,7 @@ def devices_needed(a: ArchitectureConfig, *, context: int, batch: int, pp: int, 
     while ways - low > 1:
         middle = (low + ways) // 2
         low, ways = (middle, ways) if too_full(middle) else (low, middle)
-    return ways * pp
+    return ways * pp * ep
 
 
 @metric(unit="sequences", better="more", label="largest batch", takes=Spread)
@@ -174,7 +178,7 @@ def max_batch(a: ArchitectureConfig, *, context: int, **held: Unpack[Spread]) ->
     Source: as `fits`.
     """
     there = usable_bytes(held)
-    filled = on_device(a, held, *layout(held["tp"], held["pp"], held["n_devices"]))
+    filled = on_device(a, held, *_layout(held))
     return _found(largest(lambda batch: filled.all(context, batch, held["kv_dtype"], held["cache"]) <= there), "batch")
 
 
@@ -189,7 +193,7 @@ def max_context(a: ArchitectureConfig, *, batch: int, **held: Unpack[Spread]) ->
     Source: as `fits`.
     """
     there = usable_bytes(held)
-    filled = on_device(a, held, *layout(held["tp"], held["pp"], held["n_devices"]))
+    filled = on_device(a, held, *_layout(held))
     return _found(
         largest(lambda context: filled.all(context, batch, held["kv_dtype"], held["cache"]) <= there), "context"
     )

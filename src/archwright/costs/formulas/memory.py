@@ -12,18 +12,20 @@ from ...errors import InvalidValue, Problem
 from ...units import Number, Quantity
 from ..dtypes import Dtype
 from ..metric import metric
-from ..sharding import cache_elements_on_device, elements_on_device, fullest_stage
+from ..sharding import cache_elements_on_device, elements_on_device, ends, fullest_stage
 from ..tally import Group, Layers, in_part, tally
 from .cache import bytes_text, elements, group_slots, whole
 
 WEIGHT_PER = ("model", "layer", "device")
-FIRST_STAGE = "embedding"
-"""The part outside the layers that the first pipeline stage holds; the last holds the rest."""
 
 
 def type_of(weight: Weight, weights_dtype: Dtype, moe_dtype: Dtype) -> Dtype:
-    """The type a tensor is stored in: `moe_dtype` for the matrices of routed experts."""
-    return moe_dtype if weight.part == "experts" and weight.role == "matrix" else weights_dtype
+    """The type a tensor is stored in: `moe_dtype` for the matrices of routed experts.
+
+    Of a model published quantised, vectors and the parts it leaves out keep their own type.
+    """
+    kind = moe_dtype if weight.part == "experts" and weight.role == "matrix" else weights_dtype
+    return kind.stores(weight.part, weight.role)
 
 
 def weight_bytes(
@@ -55,11 +57,7 @@ class OnDevice:
         self.layers = {
             id(g.layer): sum((size(w, g.layer.attention) for w in g.weights), Fraction(0)) for g in found.groups
         }
-        first = [w for w in found.outer if w.part == FIRST_STAGE]
-        last = [w for w in found.outer if w.part != FIRST_STAGE]
-        if pp > 1:
-            shared = {w.shared_with for w in last}
-            last += [w for w in first if w.name in shared]  # the last stage needs a tied table of its own
+        first, last = ends(a, pp)
         self.first = sum((size(w, None) for w in first), Fraction(0))
         self.last = sum((size(w, None) for w in last), Fraction(0))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TypedDict, Unpack
 
 from ...arch.config import ArchitectureConfig
 from ...errors import NOTHING, InvalidValue, Problem
@@ -13,6 +14,8 @@ from ..metric import metric
 from .arithmetic import SCORES, by_part
 from .parameters import by_part as parameters_by_part
 from .time import refuse_beyond_peak
+
+HOUR = 3600
 
 
 def per_token(
@@ -160,83 +163,65 @@ def hfu(
     return 100 * rate / device.peak(activation_dtype.name)
 
 
-def _seconds(
-    a: ArchitectureConfig,
-    tokens: int,
-    context: int,
-    device: Device | None,
-    activation_dtype: Dtype,
-    n_devices: int,
-    throughput: Fraction | None,
-    efficiency: Fraction,
-    convention: str,
-    approximation: str | None,
-) -> Fraction:
-    if throughput is not None:
-        return tokens / (throughput * n_devices)
-    if device is None:
+class Rate(TypedDict):
+    """How fast one device trains: measured, published as device hours, or from its peak and a share of it."""
+
+    context: int
+    activation_dtype: Dtype
+    throughput: Fraction | None
+    hours: Fraction | None
+    efficiency: Fraction
+    flops_convention: str
+    approximation: str | None
+
+
+def device_seconds(a: ArchitectureConfig, tokens: int | None, device: Device | None, rate: Rate) -> Fraction:
+    """Seconds that one device would take to train on the tokens."""
+    hours, throughput = rate["hours"], rate["throughput"]
+    if hours is not None:
+        if throughput is not None:
+            raise InvalidValue(Problem("hours", NOTHING, "and throughput exclude each other", "Keep one of them"))
+        return hours * HOUR
+    problems = []
+    if tokens is None:
+        problems.append(Problem("tokens", NOTHING, "is required", "Give the tokens trained on, or published hours"))
+    if throughput is None and device is None:
         from ..hardware import names
 
-        raise InvalidValue(
-            Problem(
-                "device",
-                NOTHING,
-                "or throughput is required",
-                f"Give throughput (tokens/s of one device), or one of {', '.join(names())}",
-            )
-        )
-    flops = tokens * per_token(a, context, convention, approximation)
-    return flops / (device.peak(activation_dtype.name) * efficiency * n_devices)
+        remedy = f"Give throughput (tokens/s of one device), or one of {', '.join(names())}"
+        problems.append(Problem("device", NOTHING, "or throughput is required", remedy))
+    if problems or tokens is None:
+        raise InvalidValue(problems)
+    if throughput is not None:
+        return tokens / throughput
+    assert device is not None
+    flops = tokens * per_token(a, rate["context"], rate["flops_convention"], rate["approximation"])
+    return flops / (device.peak(rate["activation_dtype"].name) * rate["efficiency"])
 
 
-@metric(unit="s", better="less", label="training time", shown_in="days")
+@metric(unit="s", better="less", label="training time", shown_in="days", takes=Rate)
 def training_time(
     a: ArchitectureConfig,
     *,
-    tokens: int,
-    context: int,
+    tokens: int | None = None,
     device: Device | None = None,
-    activation_dtype: Dtype,
     n_devices: int,
-    throughput: Fraction | None,
-    efficiency: Fraction,
-    flops_convention: str,
-    approximation: str | None,
+    **rate: Unpack[Rate],
 ) -> Fraction:
     """Time to train on a number of tokens.
 
     Formula: tokens / (throughput of one device x n_devices); without a throughput, training FLOP /
-    (peak x efficiency x n_devices).
+    (peak x efficiency x n_devices); or published device `hours` / n_devices.
     Unit: s, shown in days. With a peak and `efficiency: 1` it is a lower bound; `efficiency` is then the MFU.
     Convention: no restarts.
     Source: Touvron et al. 2023, "LLaMA", section 2.4 (380 tokens/s and device on 2,048 devices).
     """
-    return _seconds(
-        a,
-        tokens,
-        context,
-        device,
-        activation_dtype,
-        n_devices,
-        throughput,
-        efficiency,
-        flops_convention,
-        approximation,
-    )
+    return device_seconds(a, tokens, device, rate) / n_devices
 
 
-@metric(unit="s", better="less", label="device hours", shown_in="h")
+@metric(unit="s", better="less", label="device hours", shown_in="h", takes=Rate)
 def device_hours(
-    a: ArchitectureConfig,
-    *,
-    tokens: int,
-    context: int,
-    device: Device | None = None,
-    activation_dtype: Dtype,
-    throughput: Fraction | None,
-    efficiency: Fraction,
-    flops_convention: str,
-    approximation: str | None,
+    a: ArchitectureConfig, *, tokens: int | None = None, device: Device | None = None, **rate: Unpack[Rate]
 ) -> Fraction:
     """Time of one device that training on a number of tokens takes: hours of all devices added up.
 
@@ -245,6 +230,4 @@ def device_hours(
     Convention: that of `training_time`.
     Source: definition.
     """
-    return _seconds(
-        a, tokens, context, device, activation_dtype, 1, throughput, efficiency, flops_convention, approximation
-    )
+    return device_seconds(a, tokens, device, rate)

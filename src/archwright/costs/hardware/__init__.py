@@ -33,7 +33,7 @@ class Device:
     name: str
     vendor: str
     facts: tuple[tuple[str, Fact], ...]
-    """`memory` (B, as the driver reports it), `bandwidth` (B/s) and `peak.<type>` (FLOP/s)."""
+    """`memory` (B, as the driver reports it), `bandwidth` (B/s), `power` (W, not of all) and `peak.<type>` (FLOP/s)."""
     note: str = ""
     """What a reader of the figures should know."""
 
@@ -57,6 +57,11 @@ class Device:
         return self.fact("bandwidth").value
 
     @property
+    def power(self) -> Fraction | None:
+        """Watts that the board may draw; None where no source was found."""
+        return next((fact.value for name, fact in self.facts if name == "power"), None)
+
+    @property
     def peaks(self) -> dict[str, Fraction]:
         """Dense FLOP/s by data type."""
         return {name.removeprefix("peak."): fact.value for name, fact in self.facts if name.startswith("peak.")}
@@ -78,7 +83,7 @@ class Device:
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure with unit, source and day, as data."""
-        units = {"memory": "B", "bandwidth": "B/s"}
+        units = {"memory": "B", "bandwidth": "B/s", "power": "W"}
         return {
             "slug": self.slug,
             "name": self.name,
@@ -143,7 +148,10 @@ def _from_file(name: str, path: Path) -> Device:
 
 
 def read(slug: str, data: Mapping[str, Any], path: str = "") -> Device:
-    """A device from its map: name, vendor, memory, bandwidth, peaks; each figure {value, unit, source, read_on}."""
+    """A device from its map: name, vendor, memory, bandwidth, perhaps power, and peaks.
+
+    Each figure is {value, unit, source, read_on}.
+    """
     problems: list[Problem] = []
     place = Location(path) if path else None
     facts: list[tuple[str, Fact]] = []
@@ -165,6 +173,8 @@ def read(slug: str, data: Mapping[str, Any], path: str = "") -> Device:
 
     figure("memory", data.get("memory"), "B")
     figure("bandwidth", data.get("bandwidth"), "B/s")
+    if data.get("power") is not None:
+        figure("power", data["power"], "W")
     peaks = data.get("peaks")
     for name, entry in peaks.items() if isinstance(peaks, Mapping) else ():
         figure(f"peak.{name}", entry, "FLOP/s")
