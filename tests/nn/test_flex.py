@@ -116,7 +116,6 @@ def test_reasons_name_what_is_missing():
 
 
 @pytest.mark.skipif(module.cpp_compiler() is None, reason="there is no C++ compiler, which flex needs on a CPU")
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_results_are_those_of_the_oracle():
     """A grouped window over two blocks, and a pattern whose first row sees nothing."""
 

@@ -31,7 +31,8 @@ SPECS = {
 }
 
 
-def draw(spec, queries: int, keys: int, dtype: torch.dtype, batch: int = 2):
+def draw(spec, queries: int, keys: int, dtype: torch.dtype, batch: int | None = None):
+    batch = max(2, 64 // queries) if batch is None else batch  # enough rows to see how large errors get
     generator = torch.Generator().manual_seed(queries + keys)
     shapes = ((spec.n_heads, queries), (spec.n_kv_heads, keys), (spec.n_kv_heads, keys))
     return [torch.randn(batch, n, t, 64, generator=generator).to("cuda", dtype) for n, t in shapes]

@@ -12,12 +12,12 @@ def bound(exact: Tensor, lows: Tensor | Sequence[Tensor]) -> float:
     """The largest error allowed: twice the maximum error of independent references, plus 1.1 times the mean.
 
     `exact` is a float64 result, each of `lows` an independent computation in the type under test; several, which
-    add in other orders, say more surely how large errors get. Where they happen to be exact, the rounding of
-    `exact` to their type stands in, for no result of that type can be closer.
+    add in other orders, say more surely how large errors get. Where they happen to be exact, half a unit in the last
+    place stands in: the error that writing a result in that type may have.
     """
     exact64 = exact.detach().double()
     given = [lows] if isinstance(lows, Tensor) else list(lows)
-    errors = (exact64.to(given[0].dtype).double() - exact64).abs()
+    errors = exact64.abs() * (torch.finfo(given[0].dtype).eps / 2)
     for low in given:
         errors = torch.maximum(errors, (low.detach().double() - exact64).abs())
     return float(2 * errors.max() + 1.1 * errors.mean())

@@ -65,11 +65,34 @@ def attention(
     return torch.cat(rows, 2)
 
 
+def dense(q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], scale: float | None = None) -> Tensor:
+    """The same as `attention` by whole matrix products and torch's softmax over a mask: what anybody writes first."""
+    group, scale = q.shape[1] // k.shape[1], 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    hidden = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool)
+    for i, seen in enumerate(keys):
+        hidden[i, list(seen)] = False
+    blind = hidden.all(-1)[:, None].to(q.device)
+    scores = q @ k.repeat_interleave(group, 1).mT * scale
+    shares = scores.masked_fill(hidden.to(q.device), float("-inf")).masked_fill(blind, 0.0).softmax(-1)
+    return (shares @ v.repeat_interleave(group, 1)).masked_fill(blind, 0.0)
+
+
+def dense_gradients(
+    q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], upstream: Tensor, scale: float | None = None
+) -> tuple[Tensor, ...]:
+    """The gradients of `dense` by autograd."""
+    leaves = [t.detach().clone().requires_grad_() for t in (q, k, v)]
+    with torch.enable_grad():
+        out = dense(leaves[0], leaves[1], leaves[2], keys, scale)
+    return torch.autograd.grad(out, leaves, upstream)
+
+
 def in_orders(
     compute: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], *more: Tensor
 ) -> list[Any]:
-    """The same computation with its sums in four orders: results that differ by rounding alone."""
-    found = [compute(q, k, v, keys, *more, dot=by_product)]
+    """The same computation with its sums in five orders: results that differ by rounding alone."""
+    whole: Callable[..., Any] = dense_gradients if more else dense
+    found = [compute(q, k, v, keys, *more, dot=by_product), whole(q.detach(), k.detach(), v.detach(), keys, *more)]
     for shift in range(3):
         place = torch.arange(q.shape[-1], device=q.device).roll(5 * shift)
         turned = [list(seen)[shift:] + list(seen)[:shift] for seen in keys]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.util import find_spec
 from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,10 +28,17 @@ def _missing() -> str | None:
         return f"{torch.cuda.get_device_name()} is older than compute capability 8.0"
     from torch.nn.attention.varlen import varlen_attn
 
-    lacking = {"window_size", "enable_gqa", "scale"} - set(signature(varlen_attn).parameters)
+    lacking = {"window_size", "scale"} - set(signature(varlen_attn).parameters)
     if lacking:
         return f"varlen_attn of torch {torch.__version__} has no {', '.join(sorted(lacking))}"
     return None
+
+
+@lru_cache(maxsize=1)
+def _knows_groups() -> bool:
+    from torch.nn.attention.varlen import varlen_attn
+
+    return "enable_gqa" in signature(varlen_attn).parameters
 
 
 class Flash(Backend):
@@ -48,6 +56,8 @@ class Flash(Backend):
             reasons.append(Reason(f"runs on an NVIDIA GPU, not on {request.device_type}"))
         elif missing := _missing():
             reasons.append(Reason(missing))
+        elif request.spec.n_heads != request.spec.n_kv_heads and not _knows_groups():
+            reasons.append(Reason(f"varlen_attn of torch {torch.__version__} has no grouped heads"))
         if request.dtype not in (torch.float16, torch.bfloat16):
             dtype = str(request.dtype).removeprefix("torch.")
             reasons.append(Reason(f"computes in float16 and bfloat16, not in {dtype}"))
@@ -78,6 +88,7 @@ class Flash(Backend):
             starts = torch.arange(0, (batch + 1) * q_len, q_len, dtype=torch.int32, device=q.device)
             starts_k = torch.arange(0, (batch + 1) * k_len, k_len, dtype=torch.int32, device=q.device)
             longest, longest_k = q_len, k_len
+        grouped: dict[str, Any] = {"enable_gqa": True} if n_heads != k.shape[1] else {}
         out = varlen_attn(
             q.transpose(1, 2).reshape(batch * q_len, n_heads, width),
             k.transpose(1, 2).reshape(batch * k_len, k.shape[1], width),
@@ -88,7 +99,7 @@ class Flash(Backend):
             longest_k,
             scale=scale,
             window_size=(-1, -1) if view.unmasked else flash_window(view.spec.causal, window_of(view.spec)),
-            enable_gqa=n_heads != k.shape[1],
+            **grouped,
         )
         assert isinstance(out, Tensor)
         return out.view(batch, q_len, n_heads, v.shape[3]).transpose(1, 2)

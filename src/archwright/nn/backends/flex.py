@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import types
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -52,7 +53,7 @@ class Flex(Backend):
     name = "flex"
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[ShapeClass, Callable[..., Any]] = OrderedDict()
+        self._compiled: OrderedDict[ShapeClass, Callable[..., Tensor]] = OrderedDict()
         self._blocks: OrderedDict[ShapeClass, BlockMask] = OrderedDict()
 
     def why_not(self, request: Request) -> list[Reason]:
@@ -82,11 +83,16 @@ class Flex(Backend):
     ) -> Tensor:
         grad = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
         shapes = (q.shape, k.shape, q.dtype, q.device, grad, scale)
-        function = self._function((view.spec, view.layout, *shapes))
-        out: Tensor = function(q, k, v, self._mask(view, q, k), scale, q.shape[1] != k.shape[1])
-        return out
+        key = (view.spec, view.layout, *shapes)
+        new, function = key not in self._compiled, self._function(key)
+        blocks, grouped = self._mask(view, q, k), q.shape[1] != k.shape[1]
+        if not new or torch.compiler.is_compiling():
+            return function(q, k, v, blocks, scale, grouped)
+        with warnings.catch_warnings():  # while it compiles, torch warns about parts of its own
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return function(q, k, v, blocks, scale, grouped)
 
-    def _function(self, key: ShapeClass) -> Callable[..., Any]:
+    def _function(self, key: ShapeClass) -> Callable[..., Tensor]:
         """The compiled function of a shape class; each has a code object of its own, by which torch counts."""
         function = self._compiled.pop(key, None)
         if function is None:

@@ -26,6 +26,8 @@ class Sdpa(Backend):
         reasons = []
         if request.dropout and request.device_type == "cpu":
             reasons.append(Reason("on a CPU, dropout makes it hold every score: the reference says so openly"))
+        if request.dropout == 1:
+            reasons.append(Reason("dropping everything divides by zero there"))
         if request.device_type == "meta":
             reasons.append(Reason("shapes on the meta device are the reference's"))
         return reasons

@@ -36,9 +36,8 @@ class Backward:
                 assert tensor.grad is not None and bool(torch.isfinite(tensor.grad.norm()))
 
     def _backends_against_the_oracle(self, case: Case, dtype: torch.dtype) -> None:
-        for tokens in (1, case.width + 1, case.tokens):
-            if tokens > 64:
-                continue
+        # of one token, gradients of q and k are exactly zero: only the noise of a cancellation would be compared
+        for tokens in sorted({2, min(case.width + 1, 64), case.tokens} - {1}):
             keys, view = oracle.visible_keys(case.spec, range(tokens)), case.view(tokens)
             batch = max(2, 64 // tokens)  # enough rows to see how large errors get
             q, k, v = case.heads(tokens, batch=batch, dtype=dtype)  # all start from the same rounded numbers
