@@ -108,6 +108,7 @@ def arguments(description: str, samples: int) -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=samples, help="rounds of every comparison")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
     parser.add_argument("--cpu-time", action="store_true", help="processor time instead of wall clock; use one thread")
+    parser.add_argument("--smoke", action="store_true", help="once and small, to show that it works")
     parser.add_argument("--json", type=Path, help="write the results here")
     return parser
 

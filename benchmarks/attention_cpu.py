@@ -50,6 +50,8 @@ def main() -> None:
     parser = arguments(__doc__ or "", samples=15)
     parser.add_argument("--tokens", type=int, nargs="+", default=[4096, 8192])
     options = parser.parse_args()
+    if options.smoke:
+        options.samples, options.tokens = 1, [1024]
     torch.set_num_threads(options.threads)
     timer = cpu if options.cpu_time else wall
     print(f"native kernels: {native.status().reason or 'built'}\n")

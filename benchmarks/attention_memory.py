@@ -53,6 +53,7 @@ def exponent(sizes: tuple[int, ...], values: list[int]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--implementation", nargs="+", default=["torch", "native"])
+    parser.add_argument("--smoke", action="store_true", help="two small sizes")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -60,18 +61,19 @@ def main() -> None:
         tokens, backward, implementation = options.one
         print(measure(int(tokens), backward == "True", implementation))
         return
+    sizes = (4096, 8192) if options.smoke else SIZES
     found = {}
     for implementation in options.implementation:
         for backward in (False, True):
             peaks = []
-            for tokens in SIZES:
+            for tokens in sizes:
                 command = [sys.executable, __file__, "--one", str(tokens), str(backward), implementation]
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
                 peaks.append(int(done.stdout))
             title = f"{implementation}, {'forward and backward' if backward else 'forward'}"
-            found[title] = {"tokens": SIZES, "bytes": peaks, "exponent": exponent(SIZES, peaks)}
-            sizes = ", ".join(f"{t // 1024}K {p / 2**20:.0f} MiB" for t, p in zip(SIZES, peaks, strict=True))
-            print(f"{title}: T^{found[title]['exponent']:.3f} ({sizes})", flush=True)
+            found[title] = {"tokens": sizes, "bytes": peaks, "exponent": exponent(sizes, peaks)}
+            each = ", ".join(f"{t // 1024}K {p / 2**20:.0f} MiB" for t, p in zip(sizes, peaks, strict=True))
+            print(f"{title}: T^{found[title]['exponent']:.3f} ({each})", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

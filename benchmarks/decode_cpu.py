@@ -45,6 +45,8 @@ def main() -> None:
     parser = arguments(__doc__ or "", samples=15)
     parser.add_argument("--context", type=int, default=32768)
     options = parser.parse_args()
+    if options.smoke:
+        options.samples, options.context = 1, 2048
     torch.set_num_threads(options.threads)
     timer = cpu if options.cpu_time else wall
     q = torch.randn(1, HEADS, 1, WIDTH)
@@ -61,7 +63,9 @@ def main() -> None:
         done = {"decode": compare(calls, options.samples, timer)}
         show(f"one token at {options.context:,} tokens, {HEADS} query heads of {WIDTH}", done["decode"])
         del held, calls
-        done["rolling"] = compare(_rolling((1024, 4096, 16384, 65536)), 4 * options.samples, timer)
+        done["rolling"] = compare(
+            _rolling((1024,) if options.smoke else (1024, 4096, 16384, 65536)), 4 * options.samples, timer
+        )
     show("one token through a sliding-window module, W=512, 8 heads of 64; ratio to the first", done["rolling"])
     write(options.json, done, context=options.context, heads=HEADS, head_dim=WIDTH)
 
