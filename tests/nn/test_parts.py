@@ -161,7 +161,7 @@ def test_the_factory_gives_no_positions_and_the_transformer_gives_its_own():
     assert CustomAttentionFactory.create(AttentionConfig("full", 2, head_dim=8)).rotary is None
     model = Transformer(small(rope_theta=500.0), device="meta")
     assert {layer.attention.rotary.spec.theta for layer in model.layers} == {500.0}
-    with pytest.raises(ValueError, match="position.dims is 16: must be at most"):
+    with pytest.raises(ValueError, match=r"position\.dims is 16: must be at most"):
         CustomAttentionFactory.create(AttentionConfig("full", 2, head_dim=8), position=Rope(16))
 
 
