@@ -45,6 +45,8 @@ KEYS: dict[str, Key] = {
     "components": _text("The folder of pages about components (docs/components)."),
     "sources": _texts("Folders of Python files whose docstrings are checked with the records."),
     "device": _text("The accelerator that costs are compared on (h100-sxm)."),
+    "evidence": _text("The folder of evidence: benches, evaluations, training runs (evidence)."),
+    "age_counts": Key("Whether evidence of another version of torch is stale.", {"type": "boolean"}),
     "allow_unproven": Key("Whether accepted records may have claims without evidence.", {"type": "boolean"}),
     "plugins": _texts("Modules of this project that register variants, metrics or accelerators."),
     "ignore": Key(

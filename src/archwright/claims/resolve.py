@@ -50,6 +50,8 @@ class Context:
     """Accelerators as they were when a record was accepted, by name."""
     recorded: Recorded | None = None
     """Values as they were computed when a record was accepted."""
+    observer: Any = None
+    """What answers claims that need evidence (`decisions.observed.Observer`); None where the project keeps none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ class Checker:
         self._between(records)
         self._requirements(paths, named)
         self._plugins()
+        for ledger in {id(x): x for x in self.frames.ledgers.values() if x is not None}.values():
+            self.report.general += ledger.findings()
         if not self.report.files:
             rule = "no record and no architecture was found"
             remedy = 'Write one: archwright adr new "Title"'
@@ -154,6 +156,12 @@ class Checker:
         if frame.relevant and frame.readable:
             file.claims, file.findings = claims_in(frame)
             file.findings += definition_findings(document, file.claims, record.status)
+            if any(d.target.endswith(".json") for d in document.definitions):
+                from .observed import gone_findings
+
+                file.findings += gone_findings(
+                    document, os.path.dirname(os.path.abspath(path)), severity_of(record.status)
+                )
             self._figures(frame, file)
             self.standing.add(frame)
             file.findings += self.standing.pin_findings(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -113,6 +114,9 @@ def _judged(
     if resolved.kind == "requirement":
         return _requirement(link, label, context, claim, status, finding)
     if resolved.kind in EVIDENCE:
+        if context.observer is not None:
+            done, found = _observed(link, label, resolved, context, claim, status, fragment, finding)
+            return _kept(done, document), found
         level = severity_of(status)
         remedy = "" if level is None else "Measure it, or cite a source"
         done = replace(
@@ -124,12 +128,7 @@ def _judged(
             remedy=remedy,
         )
         found = [] if level is None else [finding("claim-unproven", f"{link.text}: {resolved.detail}", remedy, level)]
-        ambiguous = _percent_of_percent(link.text, resolved) if label.compares else ""
-        if ambiguous and level is not None:
-            points, relative = (_PERCENT.sub(words, link.text) for words in (" pp", " % relative"))
-            remedy = f"Write {points} for points, {relative} for a share of it"
-            found.append(finding("ambiguous-percent", ambiguous, remedy))
-        return done, found
+        return _kept(done, document), [*found, *_ambiguous(link, label, resolved, level, finding)]
     differently = ""
     if context.recorded is not None:
         from ..claims.recorded import as_recorded
@@ -139,6 +138,68 @@ def _judged(
     if differently and severity_of(status) is not None:
         found.append(finding("computed-differently", differently))
     return done, found
+
+
+def _ambiguous(link: Link, label: Label, resolved: Resolved, level: Severity | None, finding: Any) -> Iterator[Finding]:
+    """The warning that a change in `%` of a percentage can be read in two ways."""
+    ambiguous = _percent_of_percent(link.text, resolved) if label.compares else ""
+    if ambiguous and level is not None:
+        points, relative = (_PERCENT.sub(words, link.text) for words in (" pp", " % relative"))
+        remedy = f"Write {points} for points, {relative} for a share of it"
+        yield finding("ambiguous-percent", ambiguous, remedy)
+
+
+def _observed(
+    link: Link,
+    label: Label,
+    resolved: Resolved,
+    context: Context,
+    claim: ClaimResult,
+    status: str,
+    fragment: str,
+    finding: Any,
+) -> tuple[ClaimResult, list[Finding]]:
+    """A claim that needs evidence, in a project that keeps some."""
+    from .observed import look
+
+    seen = look(link.text, label, resolved.kind, context, context.observer)
+    level = severity_of(status)
+    done = replace(
+        claim,
+        verdict=seen.verdict,
+        message=seen.message,
+        value=seen.value,
+        unit=seen.unit,
+        how=seen.how,
+        right=seen.right,
+        remedy=seen.remedy if level is not None else "",
+        title=seen.title,
+        target=seen.target or fragment,
+    )
+    if level is None:
+        return done, []
+    others = [finding("claim-aged", f"{link.text}: {note}") for note in seen.notes if note.startswith("aged: ")]
+    others += _ambiguous(link, label, resolved, level, finding)
+    if not seen.code:
+        return done, others
+    said = (
+        f"{link.text}: {label} {seen.message}"
+        if seen.message.startswith(("is ", "was ", "has "))
+        else f"{link.text}: {seen.message}"
+    )
+    severity = seen.severity or ("note" if seen.code == "claim-plausible" else level)
+    remedy = f"write {seen.right}" if seen.verdict == "fails" and seen.right else seen.remedy
+    return done, [finding(seen.code, said, remedy, severity), *others]
+
+
+def _kept(claim: ClaimResult, document: Document) -> ClaimResult:
+    """The claim with its definition kept where that leads to evidence which was deleted, so that it can be found."""
+    if claim.verdict != "unproven" or not any(d.target.endswith(".json") for d in document.definitions):
+        return claim
+    from .observed import GONE, gone
+
+    found = gone(claim.label, document, os.path.dirname(os.path.abspath(document.path)))
+    return replace(claim, target=found.target, title=GONE) if found is not None else claim
 
 
 def _requirement(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arch.config import ArchitectureConfig
 from ..claims.definitions import is_tool_title
 from ..claims.document import Document, Link
 from ..claims.document import parse as parse_document
 from ..claims.labels import fold, parse_label
-from ..claims.resolve import Bases, Context, Side, context_of
+from ..claims.resolve import EVIDENCE_KEYS, Bases, Context, Side, context_of
 from ..claims.texts import has_figure
 from ..errors import Problem
 from ..project import find as find_project
@@ -20,6 +20,9 @@ from ..units import Quantity
 from .pins import PINNED, Pin, PinnedBases, Pins, use_facts
 from .record import Record
 from .record import parse as parse_record
+
+if TYPE_CHECKING:
+    from .observed import Ledger
 
 
 @dataclass(slots=True)
@@ -62,9 +65,12 @@ class Frames:
         self.bases = Bases()
         self.values: dict[Any, Quantity] = {}
         self.pins = Pins()
+        self._targets: dict[tuple[str, str], str] = {}
         self.alive: list[ArchitectureConfig] = []
         """Architectures whose values are remembered by their identity."""
         self._places: dict[tuple[str | None, str], tuple[str, str]] = {}
+        self.ledgers: dict[str, Ledger | None] = {}
+        """The evidence of the project of each folder with records that need some; None where it keeps none."""
 
     def of(self, text: str, path: str, name: str | None = None) -> Frame:
         """The frame of a record's text; `path` says where it lies, `name` how messages call it."""
@@ -84,7 +90,8 @@ class Frames:
                 pin_problem = found
             else:
                 pin, bases = found, PinnedBases(found.base if record.base else None, found.others, self.bases)
-                target = os.path.relpath(pin.path, folder).replace(os.sep, "/")
+                target = self._targets.get((pin.path, folder)) or os.path.relpath(pin.path, folder).replace(os.sep, "/")
+                self._targets[pin.path, folder] = target
         context = context_of(
             record.base,
             record.decision,
@@ -98,9 +105,30 @@ class Frames:
         if pin is not None:
             use_facts(pin, record, context)
         _misshapen(record, context)
+        if any(isinstance(e, dict) and not EVIDENCE_KEYS.keys().isdisjoint(e) for e in record.claims_entries.values()):
+            self._observe(record, context, folder, root, bases)
         title = document.headings[0].title if document.headings else record.title
         fragment = "#" + anchor(title)
         return Frame(record, document, context, target, fragment, root, self.bases, pin, pin_problem)
+
+    def _observe(self, record: Record, context: Context, folder: str, root: str, bases: Bases) -> None:
+        """Let the claims of a record find the evidence of its project, where that keeps some."""
+        if folder not in self.ledgers:
+            project = find_project(folder)
+            kept = project.root / str(project.settings.get("evidence", "evidence"))
+            self.ledgers[folder] = None
+            if kept.is_dir():
+                from .observed import Ledger
+
+                # one for each project, however many folders its records lie in
+                known = next((x for x in self.ledgers.values() if x is not None and x.folder == kept), None)
+                counts = project.settings.get("age_counts") is True
+                self.ledgers[folder] = known or Ledger(project.root, kept, counts)
+        ledger = self.ledgers[folder]
+        if ledger is not None:
+            from .observed import Observer
+
+            context.observer = Observer(ledger, record, bases, Path(root), folder)
 
 
 MISSHAPEN = "its front matter has the wrong shape"

@@ -11,8 +11,18 @@ from dataclasses import replace
 from .report import ClaimResult, FileReport, Finding, Report
 from .rules import RULES
 
-GOOD = ("holds", "cited", "assumed")
-CLAIM_CODES = ("claim-fails", "claim-unproven", "claim-unreadable", "claim-unfilled")
+PASSES = ("plausible", "holds at proxy", "plausible at proxy")
+"""Verdicts of evidence that are no finding, beside `holds`."""
+GOOD = ("holds", "cited", "assumed", *PASSES)
+OBSERVED = ("undecided", "within-noise", "stale", "unproven", "uninformative")
+"""Verdicts of evidence that are one."""
+CLAIM_CODES = (
+    "claim-fails",
+    "claim-unreadable",
+    "claim-unfilled",
+    "claim-plausible",
+    *(f"claim-{verdict}" for verdict in OBSERVED),
+)
 
 
 def plural(count: int, word: str) -> str:
@@ -54,7 +64,8 @@ def _paint(words: str, style: str, on: bool) -> str:
     return f"\x1b[{codes[style]}m{words}\x1b[0m" if on else words
 
 
-STYLES = {"fails": "red", "error": "red", "unproven": "yellow", "open": "yellow", "warning": "yellow", "note": "dim"}
+STYLES = {"fails": "red", "error": "red", "open": "yellow", "warning": "yellow", "note": "dim"}
+STYLES |= dict.fromkeys(OBSERVED, "yellow")
 
 
 def _file(file: FileReport, width: int, colour: bool) -> list[str]:
@@ -105,12 +116,13 @@ def claim_lines(claim: ClaimResult, width: int, colour: bool) -> list[str]:
     """A claim with its verdict: the figure as written, what is true of it, how that comes about, what to write."""
     written = " ".join(claim.text.split())
     place = f"{claim.line}:{claim.column}"
-    head = f"  {place:<7}{_paint(f'{claim.verdict:<10}', STYLES.get(claim.verdict, 'dim'), colour)}"
+    head = f"  {place:<7}{_paint(f'{claim.verdict:<9} ', STYLES.get(claim.verdict, 'dim'), colour)}"
     message = " ".join(claim.message.split()).removesuffix(f", not {written}").removesuffix(f", {written}")
-    judged = claim.verdict in ("holds", "fails", "open") or message.startswith(("is ", "reads ", "fits", "does not"))
+    begins = ("is ", "was ", "has ", "reads ", "fits", "does not")
+    judged = claim.verdict in ("holds", "fails", "open") or message.startswith(begins)
     if judged and message:
         message = f"{claim.label} {message}"
-    if len(INDENT) + len(written) + 3 + len(message) <= width:
+    if len(INDENT) + max(0, len(claim.verdict) - 9) + len(written) + 3 + len(message) <= width:
         lines = [f"{head}{written} · {message}" if message else f"{head}{written}"]
     else:
         lines = _wrapped(written, INDENT, width) + (_wrapped(message, INDENT, width) if message else [])
@@ -172,7 +184,7 @@ def _summary(report: Report, seconds: float | None, coverage: bool) -> str:
     records = sum(f.kind == "record" for f in report.files)
     others = len(report.files) - records
     names = {"error": "unreadable", "open": "to fill in"}
-    order = ("holds", "fails", "error", "open", "unproven", "cited", "assumed", "unchecked")
+    order = ("holds", *PASSES, "fails", "error", "open", *OBSERVED, "cited", "assumed", "unchecked")
     said = []
     for verdict in order:
         count = verdicts.get(verdict, 0)

@@ -46,8 +46,9 @@ class Finding:
 class ClaimResult:
     """One claim with its verdict.
 
-    `verdict`: holds, fails, error, open (a question mark), unproven, cited, assumed, unchecked. `value` is the
-    exact value (of a comparison: to over from), `how` the sentence that says how it came about.
+    `verdict`: holds, fails, error, open (a question mark), cited, assumed, unchecked; of evidence also plausible
+    (both may be `at proxy`), undecided, within-noise, stale, unproven, uninformative. `value` is the exact value (of a
+    comparison: to over from; of evidence the estimate), `how` says how it came about (of evidence: the files).
     """
 
     path: str

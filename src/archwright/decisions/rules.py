@@ -68,6 +68,85 @@ class ClaimUnproven(Rule):
     code = "claim-unproven"
 
 
+class ClaimPlausible(Rule):
+    """What was observed agrees with a claim, and its interval does not yet.
+
+    The estimate is what the text says; its interval reaches outside. The claim passes; the message says how many
+    more samples would settle it.
+    """
+
+    code = "claim-plausible"
+    severity = "note"
+
+
+class ClaimUndecided(Rule):
+    """What was observed neither confirms nor contradicts a claim.
+
+    The estimate is outside what the text says, its interval is not, or runs contradict each other beyond their
+    intervals. Measure longer, or write what was observed. An error on an accepted record, a warning on a proposed one.
+    """
+
+    code = "claim-undecided"
+
+
+class ClaimWithinNoise(Rule):
+    """A gain or loss is claimed that is not told from noise.
+
+    A comparison is one only where its 99 % interval leaves out "no effect" and the effect is over 2 %. Write a bound
+    (at most 1 pp, within 2 %), or measure longer.
+    """
+
+    code = "claim-within-noise"
+
+
+class ClaimStale(Rule):
+    """The evidence of a claim was observed before a change.
+
+    It is of another architecture, other settings or other code; the message says what has changed since.
+    `archwright prove` measures again what this machine can.
+    """
+
+    code = "claim-stale"
+
+
+class ClaimUninformative(Rule):
+    """An accuracy is within two standard errors of guessing.
+
+    It tells nothing of what it should measure. Evaluate a larger model, or a task that this one can do.
+    """
+
+    code = "claim-uninformative"
+
+
+class ClaimAged(Rule):
+    """The evidence of a claim was observed with another version of torch.
+
+    Another one is installed now. It counts all the same, unless the project sets `age_counts`.
+    """
+
+    code = "claim-aged"
+    severity = "note"
+
+
+class EvidenceMissing(Rule):
+    """A record names evidence that is not there.
+
+    Evidence is never deleted: without it nobody can look at what was observed. Bring it back from the history.
+    """
+
+    code = "evidence-missing"
+
+
+class EvidenceEdited(Rule):
+    """An evidence file is not as it was written.
+
+    Its content does not match its hash, its summary does not follow from its samples, or it was cut off. It counts
+    for nothing. Bring it back from the history; evidence is never edited.
+    """
+
+    code = "evidence-edited"
+
+
 class ClaimNotRendered(Rule):
     """A claim is not rendered, so readers do not see it as one.
 
