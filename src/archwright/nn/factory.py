@@ -13,13 +13,14 @@ from torch import nn
 from ..arch.attention import AttentionSpec, attention_types
 from ..arch.attention.config import AttentionConfig
 from ..arch.attention.full import Full
-from ..arch.position import Rope
+from ..arch.position import PositionSpec
 from ..errors import NOTHING, InvalidValue, NotSupported, Problem
 from ..registry import Registry, owner
 from .attention import (
     AttentionModule,
     FullAttention,
     GroupedQueryAttention,
+    LatentAttention,
     MultiQueryAttention,
     PatternAttention,
     SlidingWindowAttention,
@@ -36,6 +37,7 @@ def _load_builtin() -> None:
         ("mqa", MultiQueryAttention),
         ("sliding", SlidingWindowAttention),
         ("dilated", SlidingWindowAttention),
+        ("mla", LatentAttention),
     ):
         variants.register(name, cls)
 
@@ -51,7 +53,7 @@ class CustomAttentionFactory:
     def create(
         config: AttentionConfig | AttentionSpec | Mapping[str, Any],
         *,
-        position: Rope | None = None,
+        position: PositionSpec | None = None,
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,

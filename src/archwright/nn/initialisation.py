@@ -78,10 +78,11 @@ def slots(module: nn.Module, n_layers: int = 1) -> Iterator[tuple[Slot, Tensor]]
     """Every matrix and table of a module with its tensor, a shared one once; biases and norms are no slots."""
     seen: set[int] = set()
     for path, part in module.named_modules():
-        if not isinstance(part, nn.Linear | nn.Embedding) or id(part.weight) in seen:
+        stacked = getattr(part, "stacked", False)
+        if not (stacked or isinstance(part, nn.Linear | nn.Embedding)) or id(part.weight) in seen:
             continue
         seen.add(id(part.weight))
-        rows, columns = part.weight.shape
+        rows, columns = part.weight.shape[-2:]
         residual = path.rpartition(".")[2] in ("o_proj", "down_proj")
         if isinstance(part, nn.Embedding):
             yield Slot(f"{path}.weight".lstrip("."), rows, columns, True, False, n_layers), part.weight
@@ -99,10 +100,13 @@ def initialise(
         if not tensor.is_meta:
             tensor.normal_(0.0, function(slot, number), generator=generator)
     for part in module.modules():
-        if isinstance(part, nn.RMSNorm | nn.LayerNorm) and part.weight is not None:
-            part.weight.fill_(1.0)
+        start = getattr(part, "start", None)
+        if start is not None:  # it knows its own beginning
+            start()
+        elif isinstance(part, nn.RMSNorm | nn.LayerNorm):
+            part.reset_parameters()
         bias = getattr(part, "bias", None)
-        if isinstance(part, nn.Linear | nn.LayerNorm) and isinstance(bias, Tensor):
+        if (isinstance(part, nn.Linear) or getattr(part, "stacked", False)) and isinstance(bias, Tensor):
             bias.zero_()
 
 

@@ -1,7 +1,7 @@
-"""Rotary positions applied to queries and keys, half-split as in the Hugging Face llama family.
+"""Rotary positions applied to queries and keys.
 
-B batch, T tokens, N heads, H head_dim, D rotated dimensions. Dimension i is paired with i + D / 2, not with its
-neighbour; weights of an interleaved model must be permuted before they fit.
+B batch, T tokens, N heads, H head_dim, D rotated dimensions. Dimension i is paired with i + D / 2 as in the Hugging
+Face llama family, or, where the spec is interleaved, 2 i with 2 i + 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..arch.position import DynamicScaling, Rope
+from ..arch.position import DynamicScaling, LongRopeScaling, Rope
 
 
 class Rotary(nn.Module):
@@ -37,7 +37,7 @@ class Rotary(nn.Module):
     @property
     def grows(self) -> bool:
         """Whether the frequencies depend on the length of the sequence."""
-        return isinstance(self.spec.scaling, DynamicScaling)
+        return isinstance(self.spec.scaling, DynamicScaling | LongRopeScaling)
 
     def forward(self, positions: Tensor, context: int = 0) -> tuple[Tensor, Tensor]:
         """cos and sin, (B or 1, 1, T, D / 2) float32, of positions (B or 1, T) in a sequence of `context` tokens."""
@@ -45,7 +45,9 @@ class Rotary(nn.Module):
         if self.grows:
             frequencies = torch.tensor(self.spec.inverse_frequencies(context), device=frequencies.device)
         angles = positions[:, None, :, None].float() * frequencies
-        factor = self.spec.attention_factor
+        factor, scaling = self.spec.attention_factor, self.spec.scaling
+        if isinstance(scaling, LongRopeScaling) and context > scaling.original_max_position:
+            factor = factor if scaling.long_attention_scale is None else scaling.long_attention_scale
         return angles.cos() * factor, angles.sin() * factor
 
     def extra_repr(self) -> str:
@@ -54,10 +56,15 @@ class Rotary(nn.Module):
         )
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate(x: Tensor, cos: Tensor, sin: Tensor, interleaved: bool = False) -> Tensor:
     """x (B, N, T, H) with its first D dimensions turned by the angles; computed in at least float32."""
     half = cos.shape[-1]
     wide = torch.promote_types(x.dtype, torch.float32)
+    if interleaved:
+        pairs = x[..., : 2 * half].to(wide).unflatten(-1, (half, 2))
+        even, odd = pairs[..., 0], pairs[..., 1]
+        turned = torch.stack((even * cos - odd * sin, odd * cos + even * sin), -1).flatten(-2).to(x.dtype)
+        return torch.cat((turned, x[..., 2 * half :]), -1) if x.shape[-1] > 2 * half else turned
     first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
     first, second = first.to(wide), second.to(wide)
     turned = torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)

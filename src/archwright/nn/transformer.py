@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..arch.attention import AttentionSpec
 from ..arch.config import ArchitectureConfig
 from ..arch.layer import Layer as LayerSpec
-from ..arch.position import Rope
 from ..errors import NOTHING, InvalidValue, NotSupported, Problem
 from .attention import AttentionModule
 from .caches import Cache
+from .ends import Embedding, Head
 from .factory import CustomAttentionFactory
-from .feed_forward import FeedForward
+from .feed_forward import build_feed_forward
 from .initialisation import initialise
 from .norm import build_norm
 from .padding import Unpadded, unpad
@@ -33,17 +34,17 @@ Checkpointing = Literal["none", "selective", "full"]
 class Layer(nn.Module):
     """x + attention(norm(x)), then x + feed_forward(norm(x)); or both parts in parallel; or norms after the sums."""
 
-    def __init__(self, spec: LayerSpec, backend: str, **factory: Any) -> None:
+    def __init__(self, spec: LayerSpec, backend: str, eps: float = 1e-5, **factory: Any) -> None:
         super().__init__()
         self.residual = spec.residual
         self.multiplier = spec.residual_multiplier
         self.attention_norm = build_norm(spec.attention_norm, **factory)
-        position = spec.position if isinstance(spec.position, Rope) else None
-        self.attention = CustomAttentionFactory.create(spec.attention, position=position, backend=backend, **factory)
+        attention = with_eps(spec, eps)
+        self.attention = CustomAttentionFactory.create(attention, position=spec.position, backend=backend, **factory)
         self.attention_output_norm = build_norm(spec.attention_output_norm, **factory)
         shared = spec.residual == "parallel" and spec.feed_forward_norm is None
         self.feed_forward_norm = None if shared else build_norm(spec.feed_forward_norm, **factory)
-        self.feed_forward = FeedForward(spec.feed_forward, **factory)
+        self.feed_forward = build_feed_forward(spec.feed_forward, **factory)
         self.feed_forward_output_norm = build_norm(spec.feed_forward_output_norm, **factory)
 
     def forward(self, x: Tensor, cache: Cache | None = None, segments: Segments | None = None) -> Tensor:
@@ -74,6 +75,16 @@ class Layer(nn.Module):
         return x + part if self.multiplier == 1.0 else x + self.multiplier * part
 
 
+def with_eps(spec: LayerSpec, eps: float) -> AttentionSpec:
+    """The attention of a layer with the model's epsilon in norms of its own that state none."""
+    attention = spec.attention
+    if attention.qk_norm is not None and attention.qk_norm_eps is None:
+        attention = attention.change(qk_norm_eps=eps)
+    if getattr(attention, "latent_eps", eps) is None:
+        attention = attention.change(latent_eps=eps)
+    return attention
+
+
 class Transformer(nn.Module):
     """A model from an `ArchitectureConfig`, with parameters named as in `config.weights()`.
 
@@ -95,10 +106,10 @@ class Transformer(nn.Module):
         self.config = config
         self.checkpointing: Checkpointing = "none"
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.embedding = nn.Embedding(config.vocab_size, config.d_model, **factory)
-        self.layers = nn.ModuleList(Layer(spec, backend, **factory) for spec in config.layers)
+        self.embedding = Embedding(config.token_embedding, config.norm_spec, **factory)
+        self.layers = nn.ModuleList(Layer(spec, backend, config.norm_eps, **factory) for spec in config.layers)
         self.final_norm = build_norm(config.final_norm, **factory)
-        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False, **factory)
+        self.head = Head(config.output_head, **factory)
         if config.tie_embeddings:
             self.head.weight = self.embedding.weight
         self.initialise(seed)
@@ -143,7 +154,7 @@ class Transformer(nn.Module):
         return out
 
     def _run(self, tokens: Tensor, kv_caches: Sequence[Cache] | None, segments: Segments | None) -> Tensor:
-        x = self.embedding(tokens)
+        x = self.embedding(tokens, self._places(tokens, kv_caches, segments) if self.embedding.placed else None)
         for number, layer in enumerate(self.layers):
             cache = None if kv_caches is None else kv_caches[number]
             if self.checkpointing == "none" or not self.training:
@@ -152,6 +163,14 @@ class Transformer(nn.Module):
                 x = checkpoint(layer, x, cache, segments, use_reentrant=False, **self._kept())
         out: Tensor = self.final_norm(x)
         return out
+
+    def _places(self, tokens: Tensor, kv_caches: Sequence[Cache] | None, segments: Segments | None) -> Tensor:
+        """The place of each token in its sequence, shaped as tokens or (1, T)."""
+        if segments is not None:
+            places = segments.positions
+            return places if kv_caches is None else places + kv_caches[0].lengths[segments.numbers]
+        places = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        return places if kv_caches is None else places + kv_caches[0].lengths[:, None]
 
     def _kept(self) -> dict[str, Any]:
         """What checkpointing keeps: nothing inside a layer, or (selective) the results of matrix products."""

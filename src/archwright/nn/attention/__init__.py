@@ -1,5 +1,6 @@
 """Attention modules: one implementation, final variants of it under the names people use."""
 
+from .latent import LatentAttention
 from .module import AttentionModule
 from .variants import (
     FullAttention,
@@ -13,6 +14,7 @@ __all__ = [
     "AttentionModule",
     "FullAttention",
     "GroupedQueryAttention",
+    "LatentAttention",
     "MultiQueryAttention",
     "PatternAttention",
     "SlidingWindowAttention",

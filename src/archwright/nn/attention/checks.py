@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import NOTHING, InvalidValue, Problem
-from ..caches import Cache
+from ..caches import Cache, held_shape
 from ..saying import Said, device_of, shape_of, type_of
 from ..segments import Segments
 
@@ -82,10 +82,10 @@ def _cache(module: AttentionModule, x: Tensor, cache: object, segments: Segments
         yield Problem("kv_cache", NOTHING, rule, "Call eval() first, or leave the cache out")
     if not module.spec.causal:
         yield Problem("kv_cache", NOTHING, "needs causal attention: later tokens would change earlier rows")
-    spec = module.spec
-    if (cache.k.shape[1], cache.k.shape[3]) != (spec.n_kv_heads, spec.key_dim):
+    heads, (width, _) = held_shape(module.spec)
+    if (cache.k.shape[1], cache.k.shape[3]) != (heads, width):
         found = Said(f"for {cache.k.shape[1]} KV heads of {cache.k.shape[3]}")
-        yield Problem("kv_cache", found, f"must be for {spec.n_kv_heads} KV heads of {spec.key_dim}")
+        yield Problem("kv_cache", found, f"must be for {heads} KV heads of {width}")
     elif not module.cache_fits(cache):
         rule = "does not hold every key that this pattern sees"
         yield Problem("kv_cache", Said(f"with {cache.slots} slots"), rule, "Make it with this module's new_cache")

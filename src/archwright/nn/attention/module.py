@@ -5,6 +5,7 @@ B batch, T query tokens, S key tokens, N query heads, K key/value heads, H head_
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC
 from typing import Any, ClassVar
 
@@ -16,8 +17,8 @@ from ...arch.attention.config import AttentionConfig
 from ...arch.attention.dilated import Dilated
 from ...arch.attention.full import Full
 from ...arch.attention.sliding import Sliding
-from ...arch.position import Rope
-from ...errors import InvalidValue, Problem
+from ...arch.position import Alibi, NoPosition, PositionSpec, Rope
+from ...errors import NOTHING, InvalidValue, NotSupported, Problem
 from ..backends.base import Explanation, Layout, Request, View, backends, choose, explain
 from ..backends.reference import probabilities
 from ..caches import Cache, Held, RollingCache, layout_of, new_cache
@@ -26,6 +27,7 @@ from ..rotary import Rotary, rotate
 from ..saying import type_of
 from ..segments import Segments
 from .checks import check_call
+from .qk_norm import QKNorm
 
 Device = torch.device | str | None
 _SHIFTABLE = (Full, Sliding, Dilated)
@@ -36,7 +38,8 @@ class AttentionModule(nn.Module, ABC):
     """Base of all attention modules. A variant with a kernel of its own overrides `attend` and nothing else.
 
     `config` is an `AttentionConfig` or an attention spec; or give the fields of `AttentionConfig` by name
-    (`GroupedQueryAttention(n_heads=32, n_kv_heads=8)`). `position` is a `Rope` or None, `backend` a name or "auto".
+    (`GroupedQueryAttention(n_heads=32, n_kv_heads=8)`). `position` is a `Rope`, an `Alibi` or None; `backend` a name
+    or "auto".
     """
 
     kind: ClassVar[str] = ""
@@ -47,7 +50,7 @@ class AttentionModule(nn.Module, ABC):
         config: AttentionConfig | AttentionSpec | None = None,
         /,
         *,
-        position: Rope | None = None,
+        position: PositionSpec | None = None,
         backend: str = "auto",
         device: Device = None,
         dtype: torch.dtype | None = None,
@@ -67,15 +70,48 @@ class AttentionModule(nn.Module, ABC):
         if backend != "auto":
             backends.get(backend, "backend")
         self.backend = backend
+        self._check_position(position)
+        self._build(device, dtype)
+        norms = self._norms(device, dtype)
+        self.q_norm, self.k_norm = norms if norms else (None, None)
+        sinks = torch.zeros(self.spec.n_heads, device=device, dtype=dtype) if self.spec.sinks else None
+        self.sinks = None if sinks is None else nn.Parameter(sinks)
+        self.rotary = Rotary(position, device) if isinstance(position, Rope) else None
+        self.alibi = position if isinstance(position, Alibi) else None
+        initialise(self)
+
+    def _build(self, device: Device, dtype: torch.dtype | None) -> None:
+        """The projections."""
         spec = self.spec
         self.q_proj = empty_linear(spec.d_model, spec.n_heads * spec.key_dim, "q" in spec.bias, device, dtype)
         self.k_proj = empty_linear(spec.d_model, spec.n_kv_heads * spec.key_dim, "k" in spec.bias, device, dtype)
         self.v_proj = empty_linear(spec.d_model, spec.n_kv_heads * spec.value_dim, "v" in spec.bias, device, dtype)
         self.o_proj = empty_linear(spec.n_heads * spec.value_dim, spec.d_model, "o" in spec.bias, device, dtype)
-        if position is not None and position.dims > spec.head_dim:
-            raise InvalidValue(Problem("position.dims", position.dims, f"must be at most head_dim ({spec.head_dim})"))
-        self.rotary = None if position is None else Rotary(position, device)
-        initialise(self)
+
+    def _norms(self, device: Device, dtype: torch.dtype | None) -> tuple[QKNorm, QKNorm] | None:
+        spec = self.spec
+        if spec.qk_norm is None:
+            return None
+        eps = 1e-5 if spec.qk_norm_eps is None else spec.qk_norm_eps
+        return QKNorm(spec, spec.n_heads, eps, device, dtype), QKNorm(spec, spec.n_kv_heads, eps, device, dtype)
+
+    def _check_position(self, position: PositionSpec | None) -> None:
+        spec = self.spec
+        if isinstance(position, Rope) and position.dims > spec.rotary_dim:
+            rule = f"must be at most {spec.rotary_dim}, what positions may rotate of a head"
+            raise InvalidValue(Problem("position.dims", position.dims, rule))
+        if position is not None and not isinstance(position, Rope | Alibi | NoPosition):
+            raise NotSupported(Problem(f"position {position.type}", NOTHING, "has no module here"))
+        stated = [n for n in ("scale", "softcap") if getattr(spec, n) is not None] + ["sinks"] * spec.sinks
+        stated += ["alibi"] * isinstance(position, Alibi)
+        if stated and not self.scores_as_stated:
+            rule = f"{type(self).__name__} has a kernel of its own, which does not compute it"
+            raise NotSupported(Problem(name, NOTHING, rule) for name in stated)
+
+    @property
+    def scores_as_stated(self) -> bool:
+        """Whether scale, softcap, sinks and slopes are computed: a kernel of its own must say so itself."""
+        return type(self).attend is AttentionModule.attend
 
     @classmethod
     def check_spec(cls, spec: AttentionSpec) -> None:
@@ -116,8 +152,9 @@ class AttentionModule(nn.Module, ABC):
     def attend(self, q: Tensor, k: Tensor, v: Tensor, view: View) -> Tensor:
         """(B, N, T, H) from q (B, N, T, H) and k, v (B, K, S, H): what a variant with its own kernel overrides."""
         dropout = self.spec.dropout if self.training else 0.0
+        view = self._with_score_terms(view)
         backend = choose(view.request(q, k, dropout), self.backend)
-        return backend.run(q, k, v, view, dropout=dropout)
+        return backend.run(q, k, v, view, scale=self.scale, dropout=dropout)
 
     def weights(
         self,
@@ -130,14 +167,15 @@ class AttentionModule(nn.Module, ABC):
         """(B, N, T, T) attention probabilities by the reference, dropout aside; packed: (1, N, total, total)."""
         segments = check_call(self, x, None, positions, cu_seqlens, max_seqlen)
         rows = x if segments is None else x[None]
-        q, k, _ = self._project(rows)
+        q, k, held = self._project(rows)
         view = self._own_view(rows, positions, segments)
         q, k = self._turn(q, k, view.q_positions, self._context(rows, positions, segments))
-        return probabilities(q, k, view).flatten(1, 2)
+        q, k = self._compared(q, k, held)
+        return probabilities(q, k, self._with_score_terms(view), self.scale).flatten(1, 2)
 
     def explain(self, tokens: int, keys: int | None = None, *, batch: int = 1, packed: bool = False) -> Explanation:
         """Which backend a call of that shape gets on this module's device, and why not the others."""
-        weight = self.q_proj.weight
+        weight = self.o_proj.weight
         keys = tokens if keys is None else keys
         request = Request(
             self.spec,
@@ -150,6 +188,7 @@ class AttentionModule(nn.Module, ABC):
             cached=keys != tokens,
             needs_grad=self.training and torch.is_grad_enabled(),
             dropout=self.spec.dropout if self.training else 0.0,
+            slopes=self.alibi is not None,
         )
         return explain(request, self.backend)
 
@@ -157,7 +196,7 @@ class AttentionModule(nn.Module, ABC):
 
     def new_cache(self, batch: int, max_len: int, dtype: torch.dtype | None = None, device: Device = None) -> Cache:
         """An empty cache for `batch` sequences of at most `max_len` tokens; by default as this module."""
-        weight = self.q_proj.weight
+        weight = self.o_proj.weight
         where = weight.device if device is None else device
         return new_cache(self.spec, batch, max_len, weight.dtype if dtype is None else dtype, where)
 
@@ -170,18 +209,45 @@ class AttentionModule(nn.Module, ABC):
 
     # Parts of a call -----------------------------------------------------------------------------------------
 
+    @property
+    def scale(self) -> float | None:
+        """The factor of the scores; None is 1 / sqrt(width of a query)."""
+        return self.spec.scale
+
+    def _with_score_terms(self, view: View) -> View:
+        if self.sinks is None and self.alibi is None:
+            return view
+        slopes = None
+        if self.alibi is not None:
+            slopes = torch.tensor(alibi_slopes(self.alibi, self.spec), device=view.q_positions.device)
+        return dataclasses.replace(view, sinks=self.sinks, slopes=slopes)
+
+    def _compared(self, q: Tensor, k: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys as scores compare them, from what is cached."""
+        return q, k
+
     def _project(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         spec = self.spec
-        q = self.q_proj(rows).unflatten(-1, (spec.n_heads, spec.key_dim)).transpose(1, 2)
-        k = self.k_proj(rows).unflatten(-1, (spec.n_kv_heads, spec.key_dim)).transpose(1, 2)
-        v = self.v_proj(rows).unflatten(-1, (spec.n_kv_heads, spec.value_dim)).transpose(1, 2)
+        made = [self.q_proj(rows), self.k_proj(rows), self.v_proj(rows)]
+        if spec.clip is not None:
+            made = [x.clamp(-spec.clip, spec.clip) for x in made]
+        q = made[0].unflatten(-1, (spec.n_heads, spec.key_dim)).transpose(1, 2)
+        k = made[1].unflatten(-1, (spec.n_kv_heads, spec.key_dim)).transpose(1, 2)
+        v = made[2].unflatten(-1, (spec.n_kv_heads, spec.value_dim)).transpose(1, 2)
         return q, k, v
 
     def _turn(self, q: Tensor, k: Tensor, positions: Tensor, context: int) -> tuple[Tensor, Tensor]:
-        if self.rotary is None:
-            return q, k
-        cos, sin = self.rotary(positions, context)
-        return rotate(q, cos, sin), rotate(k, cos, sin)
+        """Queries and keys with their norms and their rotation, in the order that the spec says."""
+        if not self.spec.qk_norm_after_rope:
+            q, k = self._normed(q, k)
+        if self.rotary is not None:
+            cos, sin = self.rotary(positions, context)
+            paired = self.rotary.spec.interleaved
+            q, k = rotate(q, cos, sin, paired), rotate(k, cos, sin, paired)
+        return self._normed(q, k) if self.spec.qk_norm_after_rope else (q, k)
+
+    def _normed(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        return (q, k) if self.q_norm is None or self.k_norm is None else (self.q_norm(q), self.k_norm(k))
 
     def _context(self, rows: Tensor, positions: Tensor | None, segments: Segments | None) -> int:
         if self.rotary is None or not self.rotary.grows:
@@ -218,7 +284,8 @@ class AttentionModule(nn.Module, ABC):
         """Attention of the last `added` tokens to what the cache held before and they brought."""
         length = cache.uniform
         k, v, positions, valid = held.k, held.v, held.positions, held.valid
-        if added == 1 and length is not None and valid is None and self.spec.has_closed_form():
+        plain = valid is None and self.alibi is None  # slopes need the true positions
+        if added == 1 and length is not None and plain and self.spec.has_closed_form():
             k, v, unmasked = self._only_visible(k, v, held, cache, length - 1)
             if unmasked:
                 place = positions.new_full((1, 1), length - 1)
@@ -275,6 +342,20 @@ class AttentionModule(nn.Module, ABC):
             if hasattr(self.spec, name):
                 shown[name] = getattr(self.spec, name)
         return ", ".join(f"{k}={v}" for k, v in shown.items()) + f", backend={self.backend}"
+
+
+def alibi_slopes(position: Alibi, spec: AttentionSpec) -> list[float]:
+    """By how much the scores of each head fall a token. Between powers of two, every other one of the next power.
+
+    Source: Press et al. 2022, section 3 and its code.
+    """
+    n = spec.n_heads
+    power = 1 << (n - 1).bit_length()
+    slopes = [2.0 ** (-position.max_bias * (h + 1) / power) for h in range(power)]
+    if power != n:
+        slopes = [*slopes[1::2], *slopes[::2]][:n]
+    scale = spec.key_dim**-0.5 if spec.scale is None else spec.scale
+    return [s * scale for s in slopes] if position.scaled else slopes
 
 
 def _end(cache: Cache, added: int) -> int:

@@ -61,11 +61,19 @@ class Request:
     unmasked: bool = False
     longest: int | None = None
     """The longest segment of a packed call, where lengths are known on the host."""
+    slopes: bool = False
+    """Whether scores fall with the distance."""
 
     @property
     def packed(self) -> bool:
         """Whether the call is one row of segments."""
         return self.layout == "packed"
+
+    @property
+    def score_terms(self) -> frozenset[str]:
+        """What is done to scores beyond scale and mask: softcap, sinks, slopes."""
+        terms = {"softcap": self.spec.softcap is not None, "sinks": self.spec.sinks, "slopes": self.slopes}
+        return frozenset(name for name, present in terms.items() if present)
 
     @property
     def window(self) -> tuple[int, int] | None:
@@ -107,6 +115,8 @@ class View:
     `k_valid` (B or 1, S) is False where a slot holds no key; its values may be anything, NaN too.
     `q_segments` and `k_segments` number the sequence of each token, where one row holds several.
     `segments` is given for layout `packed`. `unmasked` promises, known on the host, that every query sees every key.
+    `sinks` (N,) are scores of their own that take part in each head's softmax and carry no value; `slopes` (N,) are
+    by how much each head's scores fall with every token of distance.
     """
 
     spec: AttentionSpec
@@ -119,6 +129,8 @@ class View:
     segments: Segments | None = None
     cached: bool = False
     unmasked: bool = False
+    sinks: Tensor | None = None
+    slopes: Tensor | None = None
 
     def mask(self) -> Tensor:
         """(B or 1, T, S) bool: True where the query sees the key. O(T * S) memory."""
@@ -147,6 +159,7 @@ class View:
             dropout=dropout,
             unmasked=self.unmasked,
             longest=max(self.segments.lengths) if self.segments is not None and self.segments.lengths else None,
+            slopes=self.slopes is not None,
         )
 
 
@@ -154,6 +167,8 @@ class Backend(ABC):
     """One implementation of attention. Subclasses are final and registered in `backends`."""
 
     name: ClassVar[str]
+    score_terms: ClassVar[frozenset[str]] = frozenset()
+    """What it can do to scores beyond scale and mask: softcap, sinks, slopes."""
 
     @abstractmethod
     def why_not(self, request: Request) -> list[Reason]:
@@ -218,7 +233,11 @@ def reasons_against(name: str, request: Request, auto: bool) -> tuple[Reason, ..
     """A backend's own reasons, and with `auto` those of the choice itself."""
     from .ranking import against
 
-    reasons = tuple(backends.get(name, "backend").why_not(request))
+    found = backends.get(name, "backend")
+    reasons = tuple(found.why_not(request))
+    reasons += tuple(
+        Reason(f"computes no {term} of scores") for term in sorted(request.score_terms - found.score_terms)
+    )
     return reasons + against(name, request) if auto else reasons
 
 

@@ -10,7 +10,9 @@ from .base import Backend, Reason, Request, View
 
 
 def probabilities(q: Tensor, k: Tensor, view: View, scale: float | None = None) -> Tensor:
-    """(B, K, N / K, T, S): how much each query takes of each key; rows sum to 1, or to 0 where nothing is visible.
+    """(B, K, N / K, T, S): how much each query takes of each key; rows sum to 1, or to 0 where nothing is visible,
+    or to less than 1 where sinks take a share.
+
 
     Scores and softmax of half-precision inputs are computed in float32.
     """
@@ -24,11 +26,21 @@ def probabilities(q: Tensor, k: Tensor, view: View, scale: float | None = None) 
     scores = torch.matmul(grouped.to(wide), k.to(wide).transpose(-1, -2))
     scores = scores.view(batch, kv_heads, n_heads // kv_heads, q_len, k_len)
     scores = scores * (head_dim**-0.5 if scale is None else scale)
+    if view.spec.softcap is not None:
+        scores = view.spec.softcap * torch.tanh(scores / view.spec.softcap)
+    if view.slopes is not None:
+        distance = (view.q_positions[:, :, None] - view.k_positions[:, None, :]).abs()[:, None, None]
+        scores = scores - view.slopes.to(wide).view(kv_heads, -1, 1, 1) * distance
     scores = scores.masked_fill(~mask, float("-inf"))
     top = scores.amax(-1, keepdim=True).detach()
+    sinks = None if view.sinks is None else view.sinks.to(wide).view(kv_heads, -1, 1, 1)
+    if sinks is not None:
+        top = torch.maximum(top, sinks.detach())
     # a row that sees nothing: its maximum is -inf, and -inf - -inf is NaN
     weights = torch.exp(scores - top.masked_fill(top == float("-inf"), 0.0))
     total = weights.sum(-1, keepdim=True)
+    if sinks is not None:
+        total = total + torch.exp(sinks - top)
     return weights / total.masked_fill(total == 0, 1.0)
 
 
@@ -36,6 +48,7 @@ class Reference(Backend):
     """Dense attention for any pattern, on any device, in O(T * S) memory."""
 
     name = "reference"
+    score_terms = frozenset({"softcap", "sinks", "slopes"})
 
     def why_not(self, request: Request) -> list[Reason]:
         return []

@@ -2,6 +2,6 @@
 
 from .base import Cache, Held
 from .dense import DenseCache
-from .rolling import RollingCache, layout_of, new_cache
+from .rolling import RollingCache, held_shape, layout_of, new_cache
 
-__all__ = ["Cache", "DenseCache", "Held", "RollingCache", "layout_of", "new_cache"]
+__all__ = ["Cache", "DenseCache", "Held", "RollingCache", "held_shape", "layout_of", "new_cache"]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...arch.attention import AttentionSpec
+from ...arch.attention.mla import MLA
 from ...errors import InvalidValue, Problem
 from .base import Cache, Held, check_crop
 from .dense import DenseCache
@@ -180,11 +181,18 @@ def layout_of(spec: AttentionSpec, max_len: int) -> tuple[int, int] | None:
     return pinned, slots
 
 
+def held_shape(spec: AttentionSpec) -> tuple[int, tuple[int, int]]:
+    """Heads, and widths of what stands for keys and for values: of latent attention the rotary key and the latent."""
+    if isinstance(spec, MLA):
+        return 1, (spec.qk_rope_head_dim, spec.kv_lora_rank)
+    return spec.n_kv_heads, (spec.key_dim, spec.value_dim)
+
+
 def new_cache(spec: AttentionSpec, batch: int, max_len: int, dtype: torch.dtype, device: torch.device | str) -> Cache:
     """The smallest cache that serves a pattern: rolling where it never looks back further, else dense."""
     layout = layout_of(spec, max_len) if isinstance(max_len, int) and max_len > 0 else None
-    widths = (spec.key_dim, spec.value_dim)
+    heads, widths = held_shape(spec)
     if layout is None:
-        return DenseCache(batch, max_len, max_len, spec.n_kv_heads, widths, dtype, device)
+        return DenseCache(batch, max_len, max_len, heads, widths, dtype, device)
     pinned, slots = layout
-    return RollingCache(batch, max_len, slots, spec.n_kv_heads, widths, dtype, device, pinned)
+    return RollingCache(batch, max_len, slots, heads, widths, dtype, device, pinned)
