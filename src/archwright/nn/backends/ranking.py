@@ -12,7 +12,7 @@ RANKED: dict[tuple[str, Kind], tuple[str, ...]] = {
     ("cpu", "pattern"): ("sdpa", "flex", "reference"),
     ("cuda", "full"): ("flash", "sdpa", "flex", "chunked", "reference"),
     ("cuda", "window"): ("flash", "flex", "chunked", "sdpa", "reference"),
-    ("cuda", "decode"): ("chunked", "sdpa", "reference"),
+    ("cuda", "decode"): ("sdpa", "chunked", "reference"),
     ("cuda", "pattern"): ("flex", "sdpa", "reference"),
 }
 """Best first. Other devices use the order of `cpu`."""
