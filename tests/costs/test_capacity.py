@@ -94,7 +94,7 @@ def test_a_verdict_says_how_much_is_left():
 def test_the_devices_that_hold_llama_3_1_8b_at_its_longest():
     a = aw.ArchitectureConfig(d_ff=14336, vocab_size=128256, max_seq_len=131072, feed_forward={"type": "swiglu"})
     holding = {d.slug for d in all_devices() if m.fits(a, device=d)}
-    assert holding == {d.slug for d in all_devices()} - {"rtx-4090"}
+    assert holding == {d.slug for d in all_devices()} - {"rtx-4090", "tpu-v4"}
     assert all(m.fits(a, device=d, context=32768) for d in all_devices())
 
 

@@ -60,7 +60,7 @@ def overview_estimate(config: ArchitectureConfig, settings: Mapping[str, Any], w
         results += at[name]
     fitting: list[list[tuple[Device, Result]]] = []
     for context in columns:
-        every = [(d, result("fits", config, {**own, "context": context, "device": d})) for d in all_devices()]
+        every = [(d, result("fits", config, {**own, "context": context, "device": d})) for d in _devices()]
         fitting.append(every)
         results += [found for _, found in every]
     shown_at = _shown_at(columns, settings)
@@ -261,9 +261,7 @@ def _total(rows: list[list[str]]) -> int:
 
 def _bound_line(config: ArchitectureConfig, own: Mapping[str, Any], bound: Result | None, shown_at: int) -> str:
     if bound is None:
-        needed = [
-            (d, _needed(config, own, shown_at, d)) for d in all_devices() if d.slug == SHOWN_ON or d == _largest()
-        ]
+        needed = [(d, _needed(config, own, shown_at, d)) for d in _devices() if d.slug == SHOWN_ON or d == _largest()]
         several = " or ".join(f"{count} x {device.name}" for device, count in needed if count)
         return f"No single accelerator holds it at {shown_at:,} tokens" + (f"; {several} do." if several else ".")
     given = dict(bound.settings)
@@ -275,8 +273,13 @@ def _bound_line(config: ArchitectureConfig, own: Mapping[str, Any], bound: Resul
     return f"Decode bound on {article} {device.name} at {shown_at:,}: {each} ({notes[0]}){tail}."
 
 
+def _devices() -> list[Device]:
+    """The accelerators that people use one of, the one with the least memory first."""
+    return [device for device in all_devices() if device.single]
+
+
 def _largest() -> Device:
-    return all_devices()[-1]
+    return _devices()[-1]
 
 
 def _needed(config: ArchitectureConfig, own: Mapping[str, Any], context: int, device: Device) -> int:

@@ -36,6 +36,8 @@ class Device:
     """`memory` (B, as the driver reports it), `bandwidth` (B/s), `power` (W, not of all) and `peak.<type>` (FLOP/s)."""
     note: str = ""
     """What a reader of the figures should know."""
+    single: bool = True
+    """Whether people use one by itself, so that an overview asks what fits on it."""
 
     def fact(self, name: str) -> Fact:
         """A figure with its source; KeyError where there is none of that name."""
@@ -183,5 +185,10 @@ def read(slug: str, data: Mapping[str, Any], path: str = "") -> Device:
     if problems:
         raise InvalidValue([p.at(place) for p in problems])
     return Device(
-        slug, str(data.get("name", slug)), str(data.get("vendor", "")), tuple(facts), str(data.get("note", ""))
+        slug,
+        str(data.get("name", slug)),
+        str(data.get("vendor", "")),
+        tuple(facts),
+        str(data.get("note", "")),
+        data.get("single") is not False,
     )
