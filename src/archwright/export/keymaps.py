@@ -23,6 +23,8 @@ class KeyMap:
     layer: Table
     ignored: tuple[str, ...] = field(default=())
     """Patterns of published tensors that are no weights."""
+    placed: dict[str, Table] = field(default_factory=dict)
+    """Other names of a layer's tensors where its norms stand elsewhere, by the name of the placement."""
 
 
 QKV = ("attention.q_proj.*", "attention.k_proj.*", "attention.v_proj.*")
@@ -288,6 +290,7 @@ KEYMAPS: dict[str, KeyMap] = {
         | DENSE_4H
         | PRE_NORMS,
         BUFFERS,
+        {"parallel_two": {"attention_norm.*": "ln_attn.*", "feed_forward_norm.*": "ln_mlp.*"}},
     ),
     "gpt2": KeyMap(GPT_ENDS, "transformer.h.{l}.", {**CONV, **GPT_NORMS}, BUFFERS),
     "gpt_bigcode": KeyMap(

@@ -63,7 +63,8 @@ def plan(config: ArchitectureConfig, model_type: str) -> list[Entry]:
     made += _entries(names.outer, "", "", left, None)
     for number, layer in enumerate(config.layers):
         ours, theirs = f"layers.{number}.", names.prefix.replace("{l}", str(number))
-        made += _entries(names.layer, ours, theirs, left, layer.attention)
+        table = {**names.layer, **names.placed.get(layer.norm_placement, {})}
+        made += _entries(table, ours, theirs, left, layer.attention)
     if left:
         rule = f"has no name among the tensors of {model_type}"
         raise NotSupported(Problem(name, tuple(t.shape), rule) for name, t in left.items())

@@ -10,6 +10,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ...arch.attention import AttentionSpec
 from ...arch.attention.mla import MLA
@@ -100,7 +101,13 @@ class LatentAttention(AttentionModule):
         if view.cached and 2 * q.shape[2] <= k.shape[2]:
             still, moved = q.split((self.spec.qk_nope_head_dim, self.spec.qk_rope_head_dim), -1)
             absorbed = torch.cat((still @ keys, moved), -1)
-            summed = super().attend(absorbed, torch.cat((v, k), -1), v, view)
+            held = torch.cat((v, k), -1)  # values are the front of the keys: one tensor serves as both
+            summed = super().attend(absorbed, held, held, view)[..., : v.shape[3]]
             return summed @ values.transpose(1, 2)
-        q, expanded = self._compared(q, k, v)
-        return super().attend(q, expanded, v @ values.transpose(1, 2), view)
+        q, own = self._compared(q, k, v)
+        carried = v @ values.transpose(1, 2)
+        if not view.cached:
+            return super().attend(q, own, carried, view)
+        wide = max(own.shape[3], carried.shape[3])  # decoding kernels know one width
+        q, own, padded = (F.pad(t, (0, wide - t.shape[3])) for t in (q, own, carried))
+        return super().attend(q, own, padded, view)[..., : carried.shape[3]]
