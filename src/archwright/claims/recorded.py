@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -15,10 +15,14 @@ from .resolve import Operand, Resolved
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Values by label, as texts of `as_text`, and the release of ours that computed them."""
+    """Values by label, as texts of `as_text`, and the release of ours that computed them.
+
+    `stands` says whether they are still about what the record asks; it is called only where a value differs.
+    """
 
     release: str
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stands: Callable[[], bool] = field(default=lambda: True, compare=False)
 
 
 def as_text(value: Any) -> str:
@@ -46,6 +50,8 @@ def as_recorded(label: Label, resolved: Resolved, recorded: Recorded) -> tuple[R
     """The claim with the values of the time, and what to say where this release computes others of the same facts."""
     before = recorded.values.get(str(label))
     if before is None or not resolved.operands or before == texts_of(resolved) or len(before) != len(resolved.operands):
+        return resolved, ""
+    if not recorded.stands():
         return resolved, ""
     operands = tuple(_as_it_was(operand, text) for operand, text in zip(resolved.operands, before, strict=True))
     then = " and ".join(_shown(o.value) for o in operands)

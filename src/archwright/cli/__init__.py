@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("compare", "models or changes of one, side by side"),
     "check": ("check", "re-check every number in the decision records"),
     "adr": ("adr", "write, bind, list and decide records"),
+    "diff": ("diff", "what a change costs, and which decisions it touches"),
     "why": ("why", "who decided a field, when, and in which sentence"),
     "schema": ("schema", "JSON Schema of files and outputs"),
     "metrics": ("metrics", "every metric with its unit, formula and settings"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schemas import COUNT, NULLABLE, RECORD, TEXT, VALUE, document, shape
+from .schemas import CLAIM, COUNT, FINDING, NULLABLE, RECORD, TEXT, VALUE, document, shape
 
 TEXTS: dict[str, Any] = {"type": "array", "items": TEXT}
 FLAG: dict[str, Any] = {"type": "boolean"}
@@ -20,7 +20,34 @@ _FACT = shape({"value": VALUE, "unit": TEXT, "source": TEXT, "read_on": NULLABLE
 _FIELD = {"name": TEXT, "type": TEXT, "required": FLAG, "default": {}, "meaning": TEXT}
 _VARIANT = {"name": TEXT, "same_as": NULLABLE, "title": TEXT, "fields": _list(**_FIELD)}
 
+_DIFFERING = {
+    "name": TEXT,
+    "problem": NULLABLE,
+    "fields": _list(field=TEXT, before={}, after={}, record=NULLABLE, broken=FLAG),
+    "costs": _list(
+        metric=TEXT,
+        settings={"type": "object"},
+        before={"type": "number"},
+        after={"type": "number"},
+        unit=TEXT,
+        change=TEXT,
+    ),
+    "requirements": _list(name=TEXT, state=TEXT, said=TEXT),
+}
+
 MORE: dict[str, dict[str, Any]] = {
+    "diff": document(
+        "diff",
+        {
+            "before": TEXT,
+            "after": TEXT,
+            "architectures": _list(**_DIFFERING),
+            "records": _list(path=TEXT, label=TEXT, title=TEXT, before=NULLABLE, after=NULLABLE),
+            "claims": _list(**CLAIM["properties"], before=NULLABLE, after=TEXT),
+            "errors": {"type": "array", "items": FINDING},
+            "notes": TEXTS,
+        },
+    ),
     "record": document("record", {**RECORD["properties"], "check": {"type": "object"}}),
     "new": document(
         "new",

@@ -217,8 +217,12 @@ def use_facts(pin: Pin, record: Record, context: Context) -> None:
     for slug, device in pin.devices.items():
         if slug not in known or _present(slug) != device:  # the same facts keep their name, and so their values
             context.devices = {**context.devices, slug: device}
-    if pin.inputs == inputs_of(record) and (pin.decision or {}) == (record.decision or {}):
-        context.recorded = pin.recorded
+    if pin.recorded is not None:
+        context.recorded = Recorded(pin.recorded.release, pin.recorded.values, lambda: _asks_the_same(pin, record))
+
+
+def _asks_the_same(pin: Pin, record: Record) -> bool:
+    return pin.inputs == inputs_of(record) and (pin.decision or {}) == (record.decision or {})
 
 
 def _present(slug: str) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import NOTHING, Problem, Unreadable, nearest
+from .names import is_record_name
 
 SUFFIXES = (".md", ".markdown", ".yaml", ".yml", ".json", ".toml", ".py")
 """What is read of a revision; nothing else can matter to a check."""
@@ -136,7 +137,7 @@ class Repository:
     def contents(self, objects: Iterable[str]) -> Iterator[bytes]:
         """The bytes of objects, in their order. Unreadable: one that a partial clone lacks."""
         names = list(objects)
-        done = _git(self.root, "cat-file", "--batch", data="".join(f"{n}\n" for n in names).encode())
+        done = _git(self.root, "cat-file", "--batch", "--buffer", data="".join(f"{n}\n" for n in names).encode())
         at, data = 0, done.stdout
         for name in names:
             end = data.find(b"\n", at)
@@ -148,23 +149,62 @@ class Repository:
             yield data[end + 1 : end + 1 + size]
             at = end + 1 + size + 1
 
-    def write(self, commit: str, folder: str, wanted: Iterable[str] | None = None) -> None:
-        """Write the files of a commit below a folder; `wanted` names those that are enough."""
-        files = self.files(commit)
-        if wanted is not None:
-            files = {name: files[name] for name in wanted if name in files}
+
+@dataclass(slots=True)
+class Tree:
+    """The files of a commit, written below a folder as they are needed; without a commit the working tree as it is."""
+
+    repo: Repository
+    folder: str
+    commit: str | None = None
+    _files: dict[str, tuple[str, bool]] | None = None
+
+    def names(self) -> list[str]:
+        """All files that can matter; none of a working tree."""
+        if self.commit is None:
+            return []
+        if self._files is None:
+            self._files = self.repo.files(self.commit)
+        return list(self._files)
+
+    def below(self, folder: str) -> dict[str, bytes]:
+        """The records below a folder of the tree, by path, with their bytes; nothing is written."""
+        inside = os.path.join(os.path.relpath(os.path.realpath(folder), self.folder).replace(os.sep, "/"), "")
+        inside = "" if inside == "./" else inside
+        names = [
+            n for n in self.names() if n.startswith(inside) and n.lower().endswith(".md") and _is_record(n, inside)
+        ]
+        objects = [(self._files or {})[n][0] for n in names]
+        read = self.repo.contents(objects)
+        return {os.path.join(self.folder, n): data for n, data in zip(names, read, strict=True)}
+
+    def write(self, wanted: Iterable[str] | None = None) -> None:
+        """Write files that are not there yet; all of them without `wanted`."""
+        every = self.names()
+        chosen = every if wanted is None else [n for n in dict.fromkeys(wanted) if n in (self._files or {})]
+        files = self._files or {}
+        missing = [n for n in chosen if not os.path.lexists(os.path.join(self.folder, n))]
         made: set[str] = set()
-        for (name, (_, link)), data in zip(files.items(), self.contents(o for o, _ in files.values()), strict=True):
-            path = os.path.join(folder, name)
+        for name, data in zip(missing, self.repo.contents(files[n][0] for n in missing), strict=True):
+            path = os.path.join(self.folder, name)
             parent = os.path.dirname(path)
             if parent not in made:
                 os.makedirs(parent, exist_ok=True)
                 made.add(parent)
-            if link:
-                _link(path, os.fsdecode(data), folder)
+            if files[name][1]:
+                _link(path, os.fsdecode(data), self.folder)
             else:
                 with open(path, "wb") as file:
                     file.write(data)
+
+
+def _is_record(name: str, inside: str) -> bool:
+    """Whether `names.walk` would find a file in a folder."""
+    if not name.lower().endswith(".md"):
+        return False
+    parts = name[len(inside) :].split("/")
+    hidden = any(part.startswith(".") or part in ("node_modules", "__pycache__") for part in parts[:-1])
+    return not hidden and is_record_name(parts[-1][:-3])
 
 
 def _link(path: str, target: str, folder: str) -> None:
@@ -198,25 +238,36 @@ def repository(start: Path | str = ".") -> Repository:
 
 
 @contextmanager
-def tree_at(repo: Repository, commit: str, wanted: Iterable[str] | None = None) -> Iterator[str]:
+def tree_at(
+    repo: Repository, commit: str | None, here: str | None = None, wanted: Callable[[str], bool] | None = None
+) -> Iterator[Tree]:
     """The project as it was at a commit, in a folder that is gone afterwards, with the current folder moved into it.
 
-    Unreadable: the current folder did not exist then.
+    `here` is the folder that is meant (the current one), `wanted` says which files are enough at first. Without a
+    commit it is the working tree. Unreadable: the folder did not exist then.
     """
     from tempfile import TemporaryDirectory
 
-    here = os.getcwd()
-    inner = os.path.relpath(os.path.realpath(here), os.path.realpath(repo.root))
+    back = os.getcwd()
+    here = os.path.realpath(here or back)
+    if commit is None:
+        os.chdir(here)
+        try:
+            yield Tree(repo, os.path.realpath(repo.root))
+        finally:
+            os.chdir(back)
+        return
+    inner = os.path.relpath(here, os.path.realpath(repo.root))
     with TemporaryDirectory(prefix="archwright-") as name:
-        folder = os.path.realpath(name)
-        repo.write(commit, folder, wanted)
-        os.makedirs(os.path.join(folder, ".git"), exist_ok=True)  # it marks the root, as in the working tree
-        place = os.path.normpath(os.path.join(folder, inner))
+        tree = Tree(repo, os.path.realpath(name), commit)
+        tree.write(None if wanted is None else [n for n in tree.names() if wanted(n)])
+        os.makedirs(os.path.join(tree.folder, ".git"), exist_ok=True)  # it marks the root, as in the working tree
+        place = os.path.normpath(os.path.join(tree.folder, inner))
         if not os.path.isdir(place):
             rule = f"did not exist at {commit[:12]}"
             raise Unreadable(Problem(inner, NOTHING, rule, "run this in a folder that did"))
         os.chdir(place)
         try:
-            yield folder
+            yield tree
         finally:
-            os.chdir(here)
+            os.chdir(back)

@@ -47,7 +47,7 @@ class Standing:
     def __init__(self, frames: Frames) -> None:
         self.frames = frames
         self.kept: list[Kept] = []
-        self._undone: dict[tuple[int, int, str], ArchitectureConfig | None] = {}
+        self._undone: dict[tuple[int, int, str], tuple[ArchitectureConfig | None, bool]] = {}
         self._governance: Governance | None = None
         self.bases: dict[str, ArchitectureConfig] = {}
         """Architecture files that records in force start from, by absolute path."""
@@ -69,8 +69,7 @@ class Standing:
         pinned = frame.pin is not None and frame.pin.base is not None
         present = self._present(frame) if pinned else base.config
         today = self._today(frame, present) if pinned and isinstance(present, ArchitectureConfig) else None
-        drifted = today is not None and (today != base.config or bool(frame.context.devices))
-        self.kept.append(Kept(record, base.config, after, present, *((frame, today) if drifted else ())))
+        self.kept.append(Kept(record, base.config, after, present, *((frame, today) if today is not None else ())))
 
     def add_file(self, path: str) -> Finding | None:
         """An architecture file that counts although no record starts from it; what is wrong where it cannot be read."""
@@ -102,18 +101,19 @@ class Standing:
             return Finding("broken-base", "error", record.path, place.line, place.column, message, remedy)
 
     def _today(self, frame: Frame, present: ArchitectureConfig) -> ArchitectureConfig | None:
-        """Today's base with the record's own decision undone: what its base would be now."""
+        """Today's base with the record's own decision undone, where that is not what it was decided on."""
         assert frame.pin is not None and frame.pin.base is not None
-        decision = change_of(frame.record)
-        key = (id(present), id(frame.pin.base), repr(decision))
+        before, decision = frame.pin.base, change_of(frame.record)
+        key = (id(present), id(before), repr(decision))
         if key not in self._undone:
             try:
-                made: ArchitectureConfig | None = restored(present, frame.pin.base, decision)
+                made: ArchitectureConfig | None = restored(present, before, decision)
             except ArchwrightError:
                 made = None  # today's file has no place for what was there before
-            self._undone[key] = made
-            self.frames.alive += [present, frame.pin.base, *([made] if made else [])]
-        return self._undone[key]
+            self._undone[key] = made, made is not None and made != before
+            self.frames.alive += [present, before, *([made] if made else [])]
+        today, differs = self._undone[key]
+        return today if differs or frame.context.devices else None
 
     def pin_findings(self, frame: Frame) -> Iterator[Finding]:
         """What is wrong with the pin of one record."""
@@ -122,13 +122,13 @@ class Standing:
             if frame.pin is not None and frame.pin.edited:
                 yield _edited(frame)
             return
-        place = record.place("decided_on") if record.decided_on is not None else record.where
         if frame.pin_problem is not None:
-            said = frame.pin_problem
+            said, place = frame.pin_problem, record.place("decided_on")
             message = f"decided_on {said.rule}" if said.field == "decided_on" else said.message
             yield Finding("missing-pin", "error", record.path, place.line, place.column, message, _capital(said.remedy))
         elif frame.pin is None:
             if frame.context.sides["base"].config is not None and record.base is not None:
+                place = record.where
                 message = "is accepted, but what it was decided on is not kept"
                 number = record.number or record.path
                 remedy = f"archwright adr accept {number} keeps the architecture as it is today"
@@ -136,10 +136,10 @@ class Standing:
         else:
             if frame.pin.edited:
                 yield _edited(frame)
-            was, now = frame.pin.decision, record.decision
-            if (was or {}) != (now or {}):
+            was, now = frame.pin.decision or {}, record.decision or {}
+            if was != now:
                 place = record.place("decision")
-                message = f"decision is {shown_value(now or {})}, but {shown_value(was or {})} was accepted"
+                message = f"decision is {shown_value(now)}, but {shown_value(was)} was accepted"
                 remedy = "Put it back, and decide anew in a record that supersedes this one"
                 yield Finding("changed-decision", "error", record.path, place.line, place.column, message, remedy)
 
