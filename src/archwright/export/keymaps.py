@@ -262,9 +262,12 @@ KEYMAPS: dict[str, KeyMap] = {
     "gpt_neox": KeyMap(
         {"embedding.*": "gpt_neox.embed_in.*", "final_norm.*": "gpt_neox.final_layer_norm.*", "head.*": "embed_out.*"},
         "gpt_neox.layers.{l}.",
-        {QKV: ("attention.query_key_value.*", "groups"), "attention.o_proj.*": "attention.dense.*"}
-        | DENSE_4H
-        | PRE_NORMS,
+        {
+            QKV: ("attention.query_key_value.*", "groups"),
+            "attention.o_proj.*": "attention.dense.*",
+            **DENSE_4H,
+            **PRE_NORMS,
+        },
         (*BUFFERS, r".*\.attention\.rotary_emb\..*"),
     ),
     "bloom": KeyMap(
@@ -275,9 +278,12 @@ KEYMAPS: dict[str, KeyMap] = {
             "head.*": "lm_head.*",
         },
         "transformer.h.{l}.",
-        {QKV: ("self_attention.query_key_value.*", "groups"), "attention.o_proj.*": "self_attention.dense.*"}
-        | DENSE_4H
-        | PRE_NORMS,
+        {
+            QKV: ("self_attention.query_key_value.*", "groups"),
+            "attention.o_proj.*": "self_attention.dense.*",
+            **DENSE_4H,
+            **PRE_NORMS,
+        },
     ),
     "falcon": KeyMap(
         {
@@ -286,9 +292,12 @@ KEYMAPS: dict[str, KeyMap] = {
             "head.*": "lm_head.*",
         },
         "transformer.h.{l}.",
-        {QKV: ("self_attention.query_key_value.*", "groups"), "attention.o_proj.*": "self_attention.dense.*"}
-        | DENSE_4H
-        | PRE_NORMS,
+        {
+            QKV: ("self_attention.query_key_value.*", "groups"),
+            "attention.o_proj.*": "self_attention.dense.*",
+            **DENSE_4H,
+            **PRE_NORMS,
+        },
         BUFFERS,
         {"parallel_two": {"attention_norm.*": "ln_attn.*", "feed_forward_norm.*": "ln_mlp.*"}},
     ),

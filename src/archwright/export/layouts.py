@@ -27,7 +27,7 @@ class Layout:
 
 
 def _parts(sizes: list[int], axis: int) -> Callable[[Tensor], list[Tensor]]:
-    return lambda tensor: list(tensor.split(sizes, axis))
+    return lambda tensor: list(torch.split(tensor, sizes, axis))
 
 
 def _rows(tensor: Tensor, shapes: Shapes, _: AttentionSpec | None) -> list[Tensor]:

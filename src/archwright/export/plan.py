@@ -59,7 +59,8 @@ def plan(config: ArchitectureConfig, model_type: str) -> list[Entry]:
     state = Transformer(config, device="meta").state_dict()
     if config.tie_embeddings:
         state.pop("head.weight", None)
-    left, made = dict(state), []
+    left = dict(state)
+    made: list[Entry] = []
     made += _entries(names.outer, "", "", left, None)
     for number, layer in enumerate(config.layers):
         ours, theirs = f"layers.{number}.", names.prefix.replace("{l}", str(number))

@@ -51,7 +51,8 @@ class Router(nn.Linear):
         size = min(2, grouped.shape[-1]) if spec.group_score == "top2" else 1
         best = grouped.topk(size, dim=-1).values.sum(-1).topk(spec.top_groups, dim=-1).indices
         kept = torch.zeros(grouped.shape[:-1], dtype=torch.bool, device=ranked.device).scatter(-1, best, True)
-        return grouped.masked_fill(~kept[..., None], float("-inf")).flatten(-2)
+        out: Tensor = grouped.masked_fill(~kept[..., None], float("-inf")).flatten(-2)
+        return out
 
     def _sparsemixer(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """One softmax a choice over the scores near the best one. Source: Liu et al. 2024, "GRIN", section 2.2."""

@@ -6,7 +6,7 @@ query and key without positions, V width of a head's value.
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -48,7 +48,8 @@ class LatentAttention(AttentionModule):
         return self.spec.key_dim**-0.5 if self.spec.scale is None else self.spec.scale
 
     def _build(self, device: Device, dtype: torch.dtype | None) -> None:
-        spec, where = self.spec, {"device": device, "dtype": dtype}
+        spec = self.spec
+        where: dict[str, Any] = {"device": device, "dtype": dtype}
         queries, eps = spec.n_heads * spec.key_dim, 1e-6 if spec.latent_eps is None else spec.latent_eps
         low = spec.q_lora_rank
         self.q_proj = empty_linear(spec.d_model, queries, False, **where) if low is None else None  # type: ignore[assignment]

@@ -73,7 +73,8 @@ class AttentionModule(nn.Module, ABC):
         self._check_position(position)
         self._build(device, dtype)
         norms = self._norms(device, dtype)
-        self.q_norm, self.k_norm = norms if norms else (None, None)
+        self.q_norm = norms[0] if norms else None
+        self.k_norm = norms[1] if norms else None
         sinks = torch.zeros(self.spec.n_heads, device=device, dtype=dtype) if self.spec.sinks else None
         self.sinks = None if sinks is None else nn.Parameter(sinks)
         self.rotary = Rotary(position, device) if isinstance(position, Rope) else None
