@@ -444,6 +444,33 @@ def test_ctrl_c_during_a_write_waits_for_it(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+def test_ctrl_c_that_another_thread_receives_waits_too(tmp_path: Path) -> None:
+    path = put(tmp_path / "a", b"old")
+    done = run(
+        """
+        import os, signal, threading, time
+        from archwright import textio
+        other = threading.Thread(target=time.sleep, args=(30,), daemon=True)
+        other.start()
+        real = os.fsync
+        def interrupt(fd):
+            signal.pthread_kill(other.ident, signal.SIGINT)
+            time.sleep(0.05)
+            real(fd)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        textio.os.fsync = interrupt
+        try:
+            textio.write_text("a", "new")
+        except KeyboardInterrupt:
+            print("interrupted")
+        """,
+        cwd=tmp_path,
+    )
+    assert "interrupted" in str(done.stdout)
+    assert path.read_bytes() == b"new"
+    assert leftovers(tmp_path) == []
+
+
 def test_kill_in_the_middle_leaves_the_old_file_and_sweep_tidies(tmp_path: Path) -> None:
     path = put(tmp_path / "a", b"old")
     done = run(

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from archwright.errors import NOTHING, Location, Problem, WriteFailed
 from archwright.filenames import StrPath, shown, why_not
@@ -155,15 +156,31 @@ def _create_directly(name: str, data: bytes) -> None:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C and polite kills wait for the few milliseconds of one write, so that it is done or not begun."""
-    import signal
+    """Ctrl-C and polite kills wait for the few milliseconds of one write, so that it is done or not begun.
 
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:  # blocking may itself raise an interrupt that came just before, so it is already inside
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    Handlers are exchanged rather than signals blocked: a mask holds for one thread, and the process may have more.
+    """
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # interrupts are raised in the main thread alone
+        return
+    held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    came: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+    try:
+        for number in held:
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):
+                before[number] = signal.signal(number, lambda n, frame: came.append(n))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 def _status(path: str) -> os.stat_result | None:

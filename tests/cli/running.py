@@ -60,6 +60,22 @@ def without_powers() -> None:
             ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0)
 
 
+MEASURED = """
+import os, resource, signal, sys
+child = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+_, status, usage = os.wait4(child, 0)
+os.write(int(sys.argv[1]), str(usage.ru_maxrss).encode())
+code = os.waitstatus_to_exitcode(status)
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+"""Runs a command and reports its resident memory. A child of the test process itself would be charged with the
+memory of that process, which it shared before it became the command."""
+
+
 def run(
     *words: str | Path,
     cwd: Path,
@@ -68,17 +84,21 @@ def run(
     check: bool = True,
 ) -> Done:
     """Run a command to its end. With `check`, whatever it was asked: no traceback, no signal, a code that is ours."""
+    report, into = os.pipe()
     process = subprocess.Popen(
-        [*ARCHWRIGHT, *map(str, words)],
+        [sys.executable, "-c", MEASURED, str(into), *ARCHWRIGHT, *map(str, words)],
         cwd=cwd,
         env=dict(env or environment()),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pass_fds=(into,),
         preexec_fn=limited(prepare),  # the child has one thread, and nothing else runs beside it here
     )
+    os.close(into)
     out, err = process.communicate(timeout=WALL_SECONDS)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    with os.fdopen(report) as said:
+        used = int(said.read() or 0) * 1024
     done = Done(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), used)
     if check:
         assert "Traceback" not in done.text, done.text
