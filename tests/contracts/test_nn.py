@@ -55,7 +55,8 @@ def stated(architecture: aw.ArchitectureConfig) -> dict[str, tuple[int, ...]]:
     found = {w.name: w.shape for w in architecture.outer_weights() if not w.shared_with}
     for number, layer in enumerate(architecture.layers):
         for weight in layer.weights():
-            found[f"layers.{number}.{weight.name}"] = weight.shape
+            stack = (weight.copies,) if weight.part == "experts" else ()  # experts lie in one tensor
+            found[f"layers.{number}.{weight.name}"] = stack + weight.shape
     return found
 
 
@@ -69,17 +70,12 @@ def test_parameters_are_those_of_the_meta_module(name):
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_published_models_have_their_parameters_where_a_module_can_be_built(name):
-    """Every preset whose fields the modules compute, to the last tensor; any other is refused with reasons."""
+def test_published_models_have_their_parameters_to_the_last_tensor(name):
+    """Every preset builds on the meta device: the names and shapes that are counted are those that run."""
     architecture = presets.preset(name)
-    try:
-        model = Transformer(architecture, device="meta")
-    except NotImplementedError as error:
-        assert str(error)
-        return
+    model = Transformer(architecture, device="meta")
     assert sum(p.numel() for p in model.parameters()) == architecture.estimate_params()
-    if all(w.copies == 1 for _, w in architecture.weights()):
-        assert shapes(model) == stated(architecture)
+    assert shapes(model) == stated(architecture)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
