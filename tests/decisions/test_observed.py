@@ -14,6 +14,7 @@ from archwright.decisions.check import check
 from archwright.decisions.filling import fill
 from archwright.decisions.output import text as text_of
 from archwright.decisions.report import ClaimResult, Finding, Report
+from archwright.decisions.rules import RULES
 from archwright.evidence.record import Arm, Evidence, Measure
 from archwright.evidence.staleness import identity, present_versions
 from archwright.evidence.store import Store
@@ -94,6 +95,13 @@ def only(report: Report, *codes: str) -> tuple[ClaimResult, list[Finding]]:
 
 FASTER = (noisy(2.5), noisy(1.0, seed=2))
 LITTLE = (noisy(1.02, spread=0.05), noisy(1.0, spread=0.05, seed=2))
+
+
+def test_findings_of_evidence_weigh_as_their_pages_say() -> None:
+    notes = ("claim-plausible", "claim-aged")
+    errors = ("claim-uninformative", "claim-within-noise", "claim-stale", "claim-undecided", "evidence-edited")
+    assert {RULES[code].severity for code in notes} == {"note"}
+    assert {RULES[code].severity for code in errors} == {"error"}
 
 
 # Verdicts -------------------------------------------------------------------------------------------------------

@@ -73,6 +73,13 @@ class Ledger:
 
         return present_versions()
 
+    def seen_from(self, folder: str) -> str:
+        """The evidence folder, relative to that of a record."""
+        known: dict[str, str] = self.__dict__.setdefault("_seen_from", {})
+        if folder not in known:
+            known[folder] = os.path.relpath(self.folder, folder).replace(os.sep, "/")
+        return known[folder]
+
     def findings(self) -> Iterator[Finding]:
         """What is wrong with the files themselves, where they were read."""
         if "store" not in self.__dict__:
@@ -102,7 +109,7 @@ class Observer:
 
     def target(self, name: str) -> str:
         """An evidence file as a definition of the record leads to it."""
-        return os.path.relpath(self.ledger.folder / name, self.folder).replace(os.sep, "/")
+        return f"{self.ledger.seen_from(self.folder)}/{name}"
 
     # The request ----------------------------------------------------------------------------------------------
 
@@ -227,12 +234,14 @@ def look(text: str, label: Label, kind: str, context: Context, observer: Observe
     from ..evidence.verdict import judge
 
     verdict = judge(observation, spans, statistic, age_counts=observer.ledger.age_counts)
-    verdict = replace(verdict, at=_with_tokens(verdict, observation))
-    right = _right(text, verdict.estimate, observation, statistic)
+    if verdict.at:
+        verdict = replace(verdict, at=_with_tokens(verdict, observation))
     if text.strip(" *_") == "?" and verdict.estimate is not None:
+        right = _right(text, verdict.estimate, observation, statistic)
         remedy = f"archwright adr fill writes {right}"
         verdict = replace(verdict, message=f"is {verdict.shown}, not yet filled in", remedy=remedy)
         return _seen("open", verdict, kind, observation, observer, right)
+    right = _right(text, verdict.estimate, observation, statistic) if verdict.name == "fails" else ""
     return _seen(verdict.name, verdict, kind, observation, observer, right)
 
 
@@ -266,17 +275,20 @@ def _allowed(text: str, request: Request, observation: Observation) -> tuple[Sta
     unit, better = _measure(observation)
     averaged = observation.measure is not None and observation.measure.summary == "mean"
     usual: Statistic = ("difference" if averaged else "ratio") if compares else "value"
-    shown = _right(text, observation.estimate(usual), observation, usual)
     if not isinstance(written, Written):
+        shown = _right(text, observation.estimate(usual), observation, usual)
         judged = refused(written, shown, shown)
         return usual, (), Seen("error", judged.message, CODES["error"], remedy=judged.remedy, severity="error")
     if written.kind == "open":
         return usual, [(-float("inf"), float("inf"), True, True)], None
     allowed = written_set(written, _written_unit(unit), compares=compares, better=better)
     if isinstance(allowed, Mismatch):
+        shown = _right(text, observation.estimate(usual), observation, usual)
         judged = wrong_kind(written, allowed.rule, allowed.remedy, shown or "what was observed", shown or "a figure")
         return usual, (), Seen("error", judged.message, CODES["error"], remedy=judged.remedy, severity="error")
-    return allowed.statistic, allowed.intervals, None
+    # floats, as the observed values are: exact fractions would only be compared slowly with them
+    spans = [(float(i.low), float(i.high), i.low_closed, i.high_closed) for i in allowed.intervals]
+    return allowed.statistic, spans, None
 
 
 def _written_unit(unit: str) -> str:
@@ -307,8 +319,6 @@ def _right(text: str, estimate: Estimate | None, observation: Observation, stati
 
 def _with_tokens(verdict: Verdict, observation: Observation) -> str:
     """How a verdict names a proxy: with the tokens that it was trained on, where the evidence says."""
-    if not verdict.at:
-        return ""
     counts = {
         found.stored.evidence.settings.get("tokens")
         for side in observation.fresh
@@ -345,7 +355,7 @@ def _seen(name: str, verdict: Verdict, kind: str, observation: Observation, obse
         title=title,
         target=observer.target(files[0]) if files else "",
         remedy="" if passes else verdict.remedy,
-        right=right if name in ("fails", "open") else "",
+        right=right,
         value=estimate.value if estimate is not None else None,
         unit=_unit_of(measure, estimate),
         how=", ".join(files),

@@ -115,8 +115,14 @@ class Observation:
 
     def estimate(self, statistic: Statistic) -> Estimate | None:
         """All runs pooled; None where there is none."""
-        runs = [estimate for _, estimate in self.runs(statistic)]
-        return pool(runs) if runs else None
+        if statistic not in self._pooled:
+            runs = [estimate for _, estimate in self.runs(statistic)]
+            self._pooled[statistic] = pool(runs) if runs else None
+        return self._pooled[statistic]
+
+    @cached_property
+    def _pooled(self) -> dict[Statistic, Estimate | None]:
+        return {}
 
     def contradicting(self, statistic: Statistic) -> list[str]:
         """Each run that contradicts another, with its interval."""

@@ -117,6 +117,10 @@ def _taken_by(package: str, name: str = "") -> Iterator[str]:
                 yield from (".".join([*head, alias.name]) for alias in node.names)
 
 
+MEND = "python -m archwright.evidence.revisions --raise all"
+"""The one command after which every revision is honest, whatever has changed; evidence of it is stale then."""
+
+
 def differences() -> list[str]:
     """What the table gets wrong, each with what to do; empty is honest."""
     found = []
@@ -135,9 +139,13 @@ def differences() -> list[str]:
 
 
 def main(words: list[str]) -> int:
-    """Change the table: `--raise`, `--same` and `--drop` with module names or `all`; without words, what is wrong."""
+    """Change the table: `--raise`, `--same` and `--drop` with module names or `all`; without words, what is wrong.
+
+    `all` means every module that has changed; those that are gone are dropped with it.
+    """
     if not words:
-        print("\n".join(differences()) or "every revision is up to date")
+        wrong = differences()
+        print("\n".join([*wrong, f"All at once: {MEND}"] if wrong else ["every revision is up to date"]))
         return int(bool(differences()))
     entries = {name: dict(entry) for name, entry in table().items()}
     action, names = words[0], words[1:]
@@ -147,7 +155,11 @@ def main(words: list[str]) -> int:
     if action not in ("--raise", "--same", "--drop") or not names:
         print("usage: python -m archwright.evidence.revisions [--raise|--same|--drop] MODULE...|all", file=sys.stderr)
         return 2
-    for name in (gone if action == "--drop" else changed) if names == ["all"] else names:
+    if names == ["all"]:  # mends everything that `differences` says
+        names = gone if action == "--drop" else changed
+        for name in gone:
+            entries.pop(name)
+    for name in names:
         if action == "--drop":
             entries.pop(name, None)
         elif name not in present:

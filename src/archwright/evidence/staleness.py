@@ -179,13 +179,24 @@ def _public(version: str) -> str:
 
 
 def present_versions(names: tuple[str, ...] = ("torch",)) -> dict[str, str]:
-    """The installed versions, read without importing anything; what is not installed is left out."""
-    from importlib import metadata
+    """The installed versions, read without importing anything; what is not installed is left out.
 
-    found = {}
-    for name in names:
+    By the names of the folders that installers write: `importlib.metadata` would take longer than a whole check.
+    """
+    import os
+    import sys
+
+    wanted = {name.lower().replace("-", "_"): name for name in names}
+    found: dict[str, str] = {}
+    for folder in sys.path:
         try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
+            entries = os.listdir(folder or ".")
+        except OSError:
             continue
-    return found
+        for entry in entries:
+            if entry.endswith((".dist-info", ".egg-info")):
+                package, _, version = entry.rpartition(".")[0].partition("-")
+                name = wanted.get(package.lower().replace("-", "_").replace(".", "_"))
+                if name is not None and version:
+                    found.setdefault(name, version.partition("-py")[0])
+    return {name: found[name] for name in names if name in found}

@@ -92,13 +92,21 @@ class Store:
 
     @cached_property
     def _read(self) -> tuple[tuple[Stored, ...], tuple[Problem, ...]]:
+        import gc
+
         records: list[Stored] = []
         problems: list[Problem] = []
-        for path in self.paths():
-            try:
-                records.append(Stored(path, read(path)))
-            except Unreadable as error:
-                problems += error.problems
+        collecting = gc.isenabled()
+        gc.disable()  # what is made here lives on: a collection would look through all of it and find nothing
+        try:
+            for path in self.paths():
+                try:
+                    records.append(Stored(path, read(path)))
+                except Unreadable as error:
+                    problems += error.problems
+        finally:
+            if collecting:
+                gc.enable()
         return tuple(records), tuple(problems)
 
     @property
