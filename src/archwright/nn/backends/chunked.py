@@ -30,6 +30,9 @@ class Chunked(Backend):
             reasons.append(Reason("has no dropout of probabilities"))
         if request.device_type == "meta":
             reasons.append(Reason("shapes on the meta device are the reference's"))
+        spec = request.spec
+        if spec.key_dim != spec.value_dim:
+            reasons.append(Reason(f"keys are {spec.key_dim} and values {spec.value_dim} wide, and it takes one width"))
         if self._decodes(request):
             return reasons
         if request.window is None:
