@@ -30,7 +30,7 @@ def modules() -> list[str]:
     found = []
     for info in pkgutil.walk_packages(archwright.__path__, "archwright."):
         parts = info.name.split(".")
-        torch_free = parts[1] in ROOMS or (len(parts) == 2 and parts[1] not in ("nn", "lab", "testing"))
+        torch_free = parts[1] in ROOMS or (len(parts) == 2 and parts[1] not in ("nn", "lab", "testing", "export"))
         if torch_free and parts[-1] != "__main__":
             found.append(info.name)
     return found

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "adr": ("adr", "write, bind, list and decide records"),
     "diff": ("diff", "what a change costs, and which decisions it touches"),
     "why": ("why", "who decided a field, when, and in which sentence"),
+    "weights": ("weights", "read a published model's weights, or write them"),
     "schema": ("schema", "JSON Schema of files and outputs"),
     "metrics": ("metrics", "every metric with its unit, formula and settings"),
     "hardware": ("hardware", "every known accelerator with its peaks and memory"),
@@ -87,7 +88,7 @@ def _run(words: list[str]) -> int:
         return code
     except ArchwrightError as error:
         as_json = getattr(args, "json", False) or getattr(args, "format", "") == "json"
-        return report(error, as_json, done="written" if name in ("adr", "init") else "computed")
+        return report(error, as_json, done="written" if name in ("adr", "init", "weights") else "computed")
 
 
 def overview() -> str:
