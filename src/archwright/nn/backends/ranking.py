@@ -11,7 +11,7 @@ RANKED: dict[tuple[str, Kind], tuple[str, ...]] = {
     ("cpu", "decode"): ("chunked", "sdpa", "reference"),
     ("cpu", "pattern"): ("sdpa", "flex", "reference"),
     ("cuda", "full"): ("flash", "sdpa", "flex", "chunked", "reference"),
-    ("cuda", "window"): ("flash", "flex", "chunked", "sdpa", "reference"),
+    ("cuda", "window"): ("flex", "flash", "chunked", "sdpa", "reference"),
     ("cuda", "decode"): ("sdpa", "chunked", "reference"),
     ("cuda", "pattern"): ("flex", "sdpa", "reference"),
 }
@@ -40,7 +40,7 @@ def against(name: str, request: Request) -> tuple[Reason, ...]:
     """
     if request.device_type == "meta":
         return ()
-    if name == "reference" and request.score_bytes > DENSE_LIMIT:
+    if name == "reference" and request.score_bytes > DENSE_LIMIT and not request.score_terms:
         sizes = f"{request.score_bytes / 2**30:.1f} GiB and auto stops at {DENSE_LIMIT // 2**30}"
         return (Reason(f"its scores take {sizes}: name it to run it anyway"),)
     if name == "sdpa" and mask_elements(request) > MASK_LIMIT:

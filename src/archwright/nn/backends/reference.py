@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from .base import Backend, Reason, Request, View
+
+BLOCK_BYTES = 2**28
+"""Float32 scores that are held at once where softcap, sinks or slopes leave no other backend."""
 
 
 def probabilities(q: Tensor, k: Tensor, view: View, scale: float | None = None) -> Tensor:
@@ -45,7 +51,7 @@ def probabilities(q: Tensor, k: Tensor, view: View, scale: float | None = None) 
 
 
 class Reference(Backend):
-    """Dense attention for any pattern, on any device, in O(T * S) memory."""
+    """Dense attention for any pattern, on any device, in O(T * S) memory; with softcap, sinks or slopes in blocks."""
 
     name = "reference"
     score_terms = frozenset({"softcap", "sinks", "slopes"})
@@ -56,6 +62,36 @@ class Reference(Backend):
     def run(
         self, q: Tensor, k: Tensor, v: Tensor, view: View, *, scale: float | None = None, dropout: float = 0.0
     ) -> Tensor:
+        request = view.request(q, k, dropout)
+        if request.score_terms and request.score_bytes > BLOCK_BYTES and not q.is_meta:
+            return self._in_blocks(q, k, v, view, scale, dropout, request)
+        return self._dense(q, k, v, view, scale, dropout)
+
+    def _in_blocks(
+        self, q: Tensor, k: Tensor, v: Tensor, view: View, scale: float | None, dropout: float, request: Request
+    ) -> Tensor:
+        """The same, some queries at a time and only the keys of their window; a backward pass computes each anew.
+
+        No other backend computes what is done to these scores, so their memory is bounded here.
+        """
+        q_len, k_len, window = request.q_len, request.k_len, request.window
+        width = window[0] * window[1] if window is not None and view.layout == "rows" else k_len
+        keys = min(k_len, 2 * width + 1)
+        rows = max(16, BLOCK_BYTES // (4 * request.batch * request.spec.n_heads * keys))
+        parts = []
+        for start in range(0, q_len, rows):
+            stop = min(start + rows, q_len)
+            first = max(0, k_len - q_len + start - width) if width < k_len else 0
+            last = min(k_len, k_len - q_len + stop + width) if width < k_len else k_len
+            own = _cut(view, slice(start, stop), slice(first, last))
+            given = (q[:, :, start:stop], k[:, :, first:last], v[:, :, first:last], own, scale, dropout)
+            if request.needs_grad:
+                parts.append(checkpoint(self._dense, *given, use_reentrant=False))
+            else:
+                parts.append(self._dense(*given))
+        return torch.cat(parts, 2)
+
+    def _dense(self, q: Tensor, k: Tensor, v: Tensor, view: View, scale: float | None, dropout: float) -> Tensor:
         batch, n_heads, q_len, _ = q.shape
         kv_heads = k.shape[1]
         weights = probabilities(q, k, view, scale)
@@ -66,6 +102,24 @@ class Reference(Backend):
         grouped = weights.view(batch, kv_heads, n_heads // kv_heads * q_len, k.shape[2])
         out = torch.matmul(grouped, v.to(weights.dtype)).to(v.dtype)
         return out.view(batch, n_heads, q_len, v.shape[-1])
+
+
+def _cut(view: View, queries: slice, keys: slice) -> View:
+    """The view of some queries and some keys."""
+
+    def of(tensor: Tensor | None, at: slice) -> Tensor | None:
+        return None if tensor is None else tensor[:, at]
+
+    return replace(
+        view,
+        q_positions=view.q_positions[:, queries],
+        k_positions=view.k_positions[:, keys],
+        layout="general",
+        k_valid=of(view.k_valid, keys),
+        q_segments=of(view.q_segments, queries),
+        k_segments=of(view.k_segments, keys),
+        segments=None,
+    )
 
 
 backend = Reference()
