@@ -2,7 +2,7 @@
 
     PYTHONPATH=src python benchmarks/attention_gpu.py [--samples 50] [--json FILE]
 
-bfloat16, 32 query heads of 128, one sequence. Windows: T=4096, W=512, causal; the baseline is torch's
+bfloat16, 32 query heads of 128. Windows: T=4096, W=512, causal, one sequence and eight; the baseline is torch's
 scaled_dot_product_attention with is_causal over all tokens. Decode: one token at 32K tokens with 32, 8 and 1 KV
 heads; the baseline is the plain SDPA call with as many KV heads. Times are between CUDA events, every candidate once
 a round, after compilation and warm-up; inputs that would fit in the cache are taken in turn from several copies.
@@ -101,27 +101,28 @@ def in_turn(call: Callable[..., object], sets: Sequence[tuple[Tensor, ...]]) -> 
     return lambda: call(*next(turning))
 
 
-def windows(tokens: int, samples: int, device: str, dtype: torch.dtype) -> dict[str, list[Result]]:
+def windows(batch: int, tokens: int, samples: int, device: str, dtype: torch.dtype) -> dict[str, list[Result]]:
     """Sliding against full, forward and both passes."""
     spec = AttentionConfig(type="sliding", n_heads=HEADS, head_dim=WIDTH, window_size=WINDOW).spec
     timer = cuda if device == "cuda" else wall
     done = {}
     view = window_view(spec, tokens, device)
-    q, k, v, grad = (torch.randn(1, HEADS, tokens, WIDTH, device=device, dtype=dtype) for _ in range(4))
-    print(f"T={tokens}, W={WINDOW}: {_pairs('full', tokens) / spec.pairs(tokens):.2f}x fewer visible pairs")
+    q, k, v, grad = (torch.randn(batch, HEADS, tokens, WIDTH, device=device, dtype=dtype) for _ in range(4))
+    size = f"T={tokens}, batch {batch}"
+    print(f"{size}, W={WINDOW}: {_pairs('full', tokens) / spec.pairs(tokens):.2f}x fewer visible pairs")
     ways = willing(NAMES, view, q, k)
     check(ways, view, q, k, v)
     calls: dict[str, Callable[[], object]] = {"full causal SDPA": partial(full, q, k, v)}
     calls |= {f"sliding, {name}": partial(way, q, k, v) for name, way in ways.items()}
     with torch.no_grad():
-        done[f"forward, T={tokens}"] = compare(calls, samples, timer, warm_up=5)
-    show(f"forward, T={tokens}", done[f"forward, T={tokens}"])
+        done[f"forward, {size}"] = compare(calls, samples, timer, warm_up=5)
+    show(f"forward, {size}", done[f"forward, {size}"])
     inputs = tuple(x.requires_grad_() for x in (q, k, v))
     ways = willing(NAMES, view, q, k)
     calls = {"full causal SDPA": partial(both_passes, full, inputs, grad)}
     calls |= {f"sliding, {name}": partial(both_passes, way, inputs, grad) for name, way in ways.items()}
-    done[f"forward and backward, T={tokens}"] = compare(calls, samples, timer, warm_up=5)
-    show(f"forward and backward, T={tokens}", done[f"forward and backward, T={tokens}"])
+    done[f"forward and backward, {size}"] = compare(calls, samples, timer, warm_up=5)
+    show(f"forward and backward, {size}", done[f"forward and backward, {size}"])
     return done
 
 
@@ -161,7 +162,8 @@ def main() -> None:
     dtype = torch.bfloat16
     samples, tokens, keys = (2, 1024, 2048) if options.smoke else (options.samples, 4096, 32768)
     torch.manual_seed(0)
-    done = windows(tokens, samples, device, dtype)
+    done = windows(1, tokens, samples, device, dtype)
+    done |= windows(2 if options.smoke else 8, tokens, samples, device, dtype)
     for kv_heads in (32, 8, 1):
         done |= decode(kv_heads, keys, samples, device, dtype)
     write(options.json, done, dtype=str(dtype), heads=HEADS, head_dim=WIDTH, window=WINDOW)
