@@ -21,14 +21,15 @@ PYTHONPATH=src python benchmarks/attention_gpu.py --samples 60 --json benchmarks
 Times are medians between CUDA events; the candidates of a table were measured in one run, each once a round, after
 compilation and warm-up. The ratio is the baseline's time over the candidate's within a round, with the quartiles of the
 rounds in brackets. The baseline is the call that a user would write: `scaled_dot_product_attention`, with
-`is_causal=True` for prompts and `enable_gqa=True` where keys are shared. This page is written from the committed result.
+`is_causal=True` for prompts and `enable_gqa=True` where keys are shared. This page is written from the committed
+result.
 """
 
 WORDS = """
 ## What the figures say
 
 - A causal window of 512 at 4,096 tokens has 4.26 times fewer visible pairs than full attention. None of the kernels
-  here turns that into time at this length. With eight sequences flex is {forward:.2f} times as fast as full attention
+  here turns all of that into time at this length. With eight sequences flex is {forward:.2f} times as fast as full attention
   forward and {both:.2f} times in both passes; with one sequence every call takes about as long as it takes to send it.
   The documented figure of about three times does not hold for these kernels on this machine.
 - The chunked backend is made for processors; on a GPU its many small products cost more than they save. `auto` takes
