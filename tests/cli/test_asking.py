@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -40,20 +42,23 @@ def talk(project: Path, answers: str, *words: str, interrupt_at: str = "") -> tu
     )
     os.close(child)
     os.write(parent, answers.encode())
-    parts: list[bytes] = []
+    screen = b""
+    due = 0.0
     while True:
+        if interrupt_at and interrupt_at.encode() in screen and time.monotonic() > due:
+            process.send_signal(signal.SIGINT)
+            due = time.monotonic() + 10  # again then: the first may come just before the wait for a line
+        if not select.select([parent], [], [], 0.2)[0]:
+            continue
         try:
             data = os.read(parent, 65536)
         except OSError:
             break
         if not data:
             break
-        parts.append(data)
-        if interrupt_at and interrupt_at.encode() in b"".join(parts):
-            process.send_signal(signal.SIGINT)
-            interrupt_at = ""
+        screen += data
     os.close(parent)
-    return process.wait(timeout=60), b"".join(parts).decode().replace("\r\n", "\n")
+    return process.wait(timeout=60), screen.decode().replace("\r\n", "\n")
 
 
 def test_enter_accepts_what_is_proposed(project: Path) -> None:
