@@ -32,7 +32,11 @@ def conformance(
     """
     chosen = tuple(devices) if devices is not None else ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
     made = [Case(variant, options, device) for device in chosen for options in cases]
-    blind = any(case.probed for case in made)
+    lacking = set()
+    if any(case.probed for case in made):
+        lacking.add("needs_pattern")
+    if not all(case.probed or case.projected for case in made):
+        lacking.add("needs_projections")
     body: dict[str, Any] = {
         "__doc__": f"Conformance of attention variant {variant}.",
         "pytestmark": [pytest.mark.parametrize("case", made, ids=repr)],
@@ -40,6 +44,6 @@ def conformance(
     for group in GROUPS:
         for name, function in vars(group).items():
             wanted = callable(function) and not name.startswith("__")
-            if wanted and not (blind and getattr(function, "needs_pattern", False)):
+            if wanted and not any(getattr(function, need, False) for need in lacking):
                 body[name] = function
     return type(f"Test{variant.title().replace('_', '')}", (), body)

@@ -49,6 +49,12 @@ class Case:
         """Whether the variant is a module without a spec: what it sees is then unknown."""
         return bool(getattr(type(self.spec), "probed", False))
 
+    @property
+    def projected(self) -> bool:
+        """Whether the module is four projections around attention, and nothing else that has weights."""
+        names = {w.name.rpartition(".")[0] for w in self.spec.weights()}
+        return names == {"q_proj", "k_proj", "v_proj", "o_proj"}
+
     @cached_property
     def width(self) -> int:
         """W: neighbours on each side where the pattern is a window; else a number that makes it show."""
@@ -114,6 +120,12 @@ class Case:
             draw(spec.n_kv_heads, spec.key_dim),
             draw(spec.n_kv_heads, spec.value_dim),
         )
+
+    def upstream(self, tokens: int, batch: int, dtype: torch.dtype, seed: int = 11) -> Tensor:
+        """A gradient (B, N, T, H) of a backend's result, standard normal."""
+        generator = torch.Generator().manual_seed(seed)
+        shape = (batch, self.spec.n_heads, tokens, self.spec.value_dim)
+        return torch.randn(shape, generator=generator, dtype=torch.float64).to(self.device, dtype)
 
     def view(self, tokens: int | None = None) -> View:
         """Of a call in which the tokens see one another."""

@@ -65,34 +65,50 @@ def attention(
     return torch.cat(rows, 2)
 
 
-def dense(q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], scale: float | None = None) -> Tensor:
-    """The same as `attention` by whole matrix products and torch's softmax over a mask: what anybody writes first."""
-    group, scale = q.shape[1] // k.shape[1], 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+def _hidden(q: Tensor, k: Tensor, keys: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """(T, S) and (T, 1) bool: keys that a query does not see, and queries that see none."""
     hidden = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool)
     for i, seen in enumerate(keys):
         hidden[i, list(seen)] = False
-    blind = hidden.all(-1)[:, None].to(q.device)
-    scores = q @ k.repeat_interleave(group, 1).mT * scale
-    shares = scores.masked_fill(hidden.to(q.device), float("-inf")).masked_fill(blind, 0.0).softmax(-1)
-    return (shares @ v.repeat_interleave(group, 1)).masked_fill(blind, 0.0)
+    return hidden.to(q.device), hidden.all(-1)[:, None].to(q.device)
 
 
-def dense_gradients(
-    q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], upstream: Tensor, scale: float | None = None
-) -> tuple[Tensor, ...]:
-    """The gradients of `dense` by autograd."""
-    leaves = [t.detach().clone().requires_grad_() for t in (q, k, v)]
+def dense(q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], scale: float | None = None) -> Tensor:
+    """The same as `attention` by whole matrix products and torch's softmax over a mask: what anybody writes first."""
+    hidden, blind = _hidden(q, k, keys)
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    scores = (q.unflatten(1, (k.shape[1], -1)).flatten(2, 3) @ k.mT).view(*q.shape[:3], k.shape[2]) * scale
+    shares = scores.masked_fill(hidden, float("-inf")).masked_fill(blind, 0.0).softmax(-1)
+    out: Tensor = shares.unflatten(1, (k.shape[1], -1)).flatten(2, 3) @ v
+    return out.view(*q.shape[:3], v.shape[-1]).masked_fill(blind, 0.0)
+
+
+def vendor(q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], scale: float | None = None) -> Tensor:
+    """The same by torch's own attention on the device, keys and values repeated: its kernels round in their own way."""
+    hidden, blind = _hidden(q, k, keys)
+    group = q.shape[1] // k.shape[1]
+    wide_k, wide_v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
+    out = torch.nn.functional.scaled_dot_product_attention(q, wide_k, wide_v, attn_mask=~hidden | blind, scale=scale)
+    return out.masked_fill(blind, 0.0)
+
+
+def by_autograd(
+    compute: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], *upstream: Tensor
+) -> Any:
+    """A result, or with an upstream gradient the gradients of q, k and v."""
+    leaves = [t.detach().clone().requires_grad_(bool(upstream)) for t in (q, k, v)]
     with torch.enable_grad():
-        out = dense(leaves[0], leaves[1], leaves[2], keys, scale)
-    return torch.autograd.grad(out, leaves, upstream)
+        out = compute(*leaves, keys)
+    return torch.autograd.grad(out, leaves, upstream[0]) if upstream else out
 
 
 def in_orders(
     compute: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor, keys: Sequence[Sequence[int]], *more: Tensor
 ) -> list[Any]:
-    """The same computation with its sums in five orders: results that differ by rounding alone."""
-    whole: Callable[..., Any] = dense_gradients if more else dense
-    found = [compute(q, k, v, keys, *more, dot=by_product), whole(q.detach(), k.detach(), v.detach(), keys, *more)]
+    """The same computation with its sums in several orders: results that differ by rounding alone."""
+    found = [compute(q, k, v, keys, *more, dot=by_product), by_autograd(dense, q, k, v, keys, *more)]
+    if q.is_cuda:
+        found.append(by_autograd(vendor, q, k, v, keys, *more))
     for shift in range(3):
         place = torch.arange(q.shape[-1], device=q.device).roll(5 * shift)
         turned = [list(seen)[shift:] + list(seen)[:shift] for seen in keys]

@@ -27,13 +27,15 @@ def coverage_page() -> str:
         "",
         f"`conformance(variant, cases=[...])` makes a class of {count} tests, each run for every case:",
         "options of `AttentionConfig` under which the variant is built. Of a module without a spec nobody knows what",
-        "it sees; the tests marked with * need the pattern and are then left out.",
+        "it sees; the tests marked with * need the pattern and are then left out. Those marked with ** compute the",
+        "module again from its four projections, and are left out for one that has other weights.",
     ]
     for group in GROUPS:
         summary = (inspect.getdoc(inspect.getmodule(group)) or "").splitlines()[0]
         lines += ["", f"## {summary}", ""]
         for name, text in parts[group.__name__].items():
-            mark = "*" if getattr(vars(group)[name], "needs_pattern", False) else ""
+            test = vars(group)[name]
+            mark = "*" * (getattr(test, "needs_pattern", False) + getattr(test, "needs_projections", False))
             lines.append(f"- `{name}`{mark}: {' '.join(text.split())}")
     return "\n".join(lines) + "\n"
 

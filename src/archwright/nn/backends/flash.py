@@ -5,7 +5,6 @@ B batch, T query tokens, S key tokens, N query heads, K key/value heads, H head_
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.util import find_spec
 from inspect import signature
 from typing import Any
@@ -17,7 +16,6 @@ from ...arch.attention.full import Full
 from .base import Backend, Reason, Request, View, window_of
 
 
-@lru_cache(maxsize=1)
 def _missing() -> str | None:
     """Why this machine has no such kernels, or None."""
     if find_spec("torch.nn.attention.varlen") is None:
@@ -34,7 +32,6 @@ def _missing() -> str | None:
     return None
 
 
-@lru_cache(maxsize=1)
 def _knows_groups() -> bool:
     from torch.nn.attention.varlen import varlen_attn
 
@@ -50,13 +47,18 @@ class Flash(Backend):
 
     name = "flash"
 
+    def __init__(self) -> None:
+        # looked at once, when backends are first loaded: a traced call could not
+        self.missing = _missing()
+        self.knows_groups = self.missing is None and _knows_groups()
+
     def why_not(self, request: Request) -> list[Reason]:
         reasons = []
         if request.device_type != "cuda":
             reasons.append(Reason(f"runs on an NVIDIA GPU, not on {request.device_type}"))
-        elif missing := _missing():
-            reasons.append(Reason(missing))
-        elif request.spec.n_heads != request.spec.n_kv_heads and not _knows_groups():
+        elif self.missing is not None:
+            reasons.append(Reason(self.missing))
+        elif request.spec.n_heads != request.spec.n_kv_heads and not self.knows_groups:
             reasons.append(Reason(f"varlen_attn of torch {torch.__version__} has no grouped heads"))
         if request.dtype not in (torch.float16, torch.bfloat16):
             dtype = str(request.dtype).removeprefix("torch.")
@@ -67,7 +69,9 @@ class Flash(Backend):
             reasons.append(Reason(f"knows windows and full attention, not the pattern of {request.spec.type}"))
         elif request.window is not None and request.window[1] > 1:
             reasons.append(Reason(f"windows have no gaps there, and dilation is {request.window[1]}"))
-        width = request.spec.head_dim
+        width = request.spec.key_dim
+        if request.spec.value_dim != width:
+            reasons.append(Reason(f"keys ({width}) and values ({request.spec.value_dim}) must have one width there"))
         if width > 256 or width % 8:
             reasons.append(Reason(f"head_dim must be a multiple of 8 up to 256, not {width}"))
         if request.dropout:

@@ -74,8 +74,9 @@ class Flex(Backend):
         consecutive = request.layout == "rows" and request.spec.has_closed_form()
         if request.device_type == "cpu" and not consecutive and request.q_len * request.k_len > DENSE:
             reasons.append(Reason(f"without intervals it would look at each of over {DENSE:,} pairs"))
-        if request.spec.head_dim < 16 or request.spec.head_dim & (request.spec.head_dim - 1):
-            reasons.append(Reason(f"head_dim must be a power of 2 from 16 on, not {request.spec.head_dim}"))
+        for width in sorted({request.spec.key_dim, request.spec.value_dim}):
+            if width < 16 or width & (width - 1):
+                reasons.append(Reason(f"head_dim must be a power of 2 from 16 on, not {width}"))
         return reasons
 
     def run(
@@ -89,7 +90,7 @@ class Flex(Backend):
         if not new or torch.compiler.is_compiling():
             return function(q, k, v, blocks, scale, grouped)
         with warnings.catch_warnings():  # while it compiles, torch warns about parts of its own
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore")
             return function(q, k, v, blocks, scale, grouped)
 
     def _function(self, key: ShapeClass) -> Callable[..., Tensor]:

@@ -12,7 +12,7 @@ from ...nn.backends.reference import backend as reference
 from .. import oracle
 from ..accuracy import assert_accurate, assert_same
 from ..case import THETA, Case
-from . import needs_pattern
+from . import needs_pattern, needs_projections
 
 LOW = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -72,22 +72,22 @@ class Forward:
             low = oracle.module(case.weights(attn, dtype), case.spec, x, theta=theta)
             assert_accurate(attn(x), exact, low, f"output for T={tokens}")
 
-    @needs_pattern
+    @needs_projections
     def test_equals_the_oracle_in_float32(self, case: Case) -> None:
         """At most twice the error of an independent float32 loop, for T in {1, W - 1, W, W + 1, 3 W + 5}."""
         self._against_the_oracle(case, torch.float32)
 
-    @needs_pattern
+    @needs_projections
     def test_equals_the_oracle_in_bfloat16(self, case: Case) -> None:
         """The same in bfloat16."""
         self._against_the_oracle(case, torch.bfloat16)
 
-    @needs_pattern
+    @needs_projections
     def test_equals_the_oracle_in_float16(self, case: Case) -> None:
         """The same in float16."""
         self._against_the_oracle(case, torch.float16)
 
-    @needs_pattern
+    @needs_projections
     def test_equals_the_oracle_with_rotary_positions(self, case: Case) -> None:
         """Rotary positions turn the pair (i, i + H / 2) by position * theta ** (-2 i / H)."""
         attn = case.module(dtype=torch.float64, rope=True)
@@ -144,7 +144,7 @@ class Forward:
         changed[:, cut:] = 100.0
         assert torch.equal(attn(changed)[:, :cut], attn(x)[:, :cut])
 
-    @needs_pattern
+    @needs_projections
     def test_a_two_sided_variant_sees_what_its_pattern_says(self, case: Case) -> None:
         """With `causal=False` the same predicate holds on both sides."""
         attn, x = case.module(dtype=torch.float32, causal=False), case.inputs(batch=1)
@@ -182,7 +182,7 @@ class Forward:
         assert_same(attn(x, positions=place), attn(x), "with and without positions")
         assert_same(attn(x, positions=place.expand(2, -1)), attn(x), "with positions of each row")
 
-    @needs_pattern
+    @needs_projections
     def test_positions_decide_what_is_visible(self, case: Case) -> None:
         """Positions with gaps: visibility and rotation follow the positions, not the order."""
         attn, x = case.module(dtype=torch.float32, rope=True), case.inputs(batch=1)
@@ -255,6 +255,5 @@ class Forward:
             assert {n: tuple(p.shape) for n, p in module.named_parameters()} == shapes
 
     def _fields(self, case: Case) -> dict[str, Any]:
-        spec = case.spec
-        common = {"n_heads": spec.n_heads, "n_kv_heads": spec.n_kv_heads, "head_dim": spec.head_dim}
-        return {**common, **case.options}
+        given = {name: getattr(case.config, name) for name in ("n_heads", "n_kv_heads", "head_dim", "d_model")}
+        return {**given, **case.options}

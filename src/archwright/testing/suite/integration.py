@@ -15,7 +15,7 @@ from ...nn import Segments, Transformer
 from .. import oracle
 from ..accuracy import assert_accurate, assert_same
 from ..case import Case
-from . import needs_pattern
+from . import needs_pattern, needs_projections
 from .memory import run_through
 
 
@@ -46,7 +46,7 @@ class Integration:
         cache = attn.new_cache(2, sum(chunks))
         assert_same(run_through(attn, x, cache, chunks), attn(x), "chunked prefill and full pass")
 
-    @needs_pattern
+    @needs_projections
     def test_decoding_in_low_precision_keeps_the_accuracy(self, case: Case) -> None:
         """Prefill and decoding in bfloat16 stay within twice an independent reference's error."""
         attn, x = case.module(dtype=torch.bfloat16), case.inputs(dtype=torch.bfloat16)

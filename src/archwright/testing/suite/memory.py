@@ -43,13 +43,12 @@ class Memory:
             assert held >= case.spec.cache_slots(tokens)
 
     @needs_pattern
-    def test_cache_bytes_grow_with_batch_heads_and_type(self, case: Case) -> None:
+    def test_cache_bytes_grow_with_batch_and_type(self, case: Case) -> None:
         """Twice the sequences is twice the bytes, half the bits half of them."""
         attn = case.module()
         one = attn.new_cache(1, 16)
         assert attn.new_cache(2, 16).nbytes == 2 * one.nbytes
         assert attn.new_cache(1, 16, torch.bfloat16).nbytes * 2 == one.nbytes
-        assert one.k.shape[1] == case.spec.n_kv_heads
 
     @needs_pattern
     def test_cache_does_not_grow_while_decoding(self, case: Case) -> None:
