@@ -52,7 +52,7 @@ def sample(seed: int, *shape: int):
 
 def test_every_imported_type_has_a_case_and_a_key_map():
     """No family is imported whose modules and weights were never compared."""
-    kinds = {kind for kind, _ in CASES.values()} | {"kimi_k2"}  # the class of kimi_k2 is that of deepseek_v3
+    kinds = {kind for kind, _ in CASES.values()}
     assert set(model_types()) - set(weight_types()) == set()
     assert set(model_types()) == kinds
 

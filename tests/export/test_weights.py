@@ -102,6 +102,34 @@ def test_names_without_the_first_part_are_read(model, tmp_path):
     assert torch.equal(again.layers[2].attention.q_proj.weight, model.layers[2].attention.q_proj.weight)
 
 
+@pytest.mark.parametrize("place", ["language_model.model.", "model.language_model."])
+def test_the_language_model_of_a_multimodal_one_is_read_alone(model, tmp_path, place):
+    """What stands beside it is left out; what is missing within is still named."""
+    folder = export_weights(model, tmp_path / "wrapped", "llama")
+    tensors = {n.replace("model.", place, 1): t for n, t in load_file(folder / "model.safetensors").items()}
+    if place.startswith("language"):
+        tensors["language_model.lm_head.weight"] = tensors.pop("lm_head.weight")
+    tensors["vision_tower.patches.weight"] = torch.ones(3, 3)
+    save_file(tensors, folder / "model.safetensors")
+    again = import_weights(folder, model.config, "llama")
+    assert torch.equal(again.head.weight, model.head.weight)
+    del tensors[f"{place}norm.weight"]
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(Unreadable, match=r"lacks model\.norm\.weight"):
+        import_weights(folder, model.config, "llama")
+
+
+def test_layers_that_predict_further_tokens_are_passed_over(tmp_path):
+    """Published DeepSeek-V3 files hold one layer more than num_hidden_layers says."""
+    from .small import CASES
+
+    config = aw.load({"model_type": "deepseek_v3", **CASES["deepseek_v3"][1]})
+    folder = export_weights(Transformer(config, seed=0), tmp_path / "further", "deepseek_v3")
+    tensors = load_file(folder / "model.safetensors")
+    save_file({**tensors, "model.layers.4.eh_proj.weight": torch.ones(2, 2)}, folder / "model.safetensors")
+    import_weights(folder, config, "deepseek_v3")
+
+
 def test_every_difference_is_listed(model, tmp_path):
     """Missing, left over and of another shape: all in one error, before anything is read."""
     folder = export_weights(model, tmp_path / "other", "llama")

@@ -75,22 +75,25 @@ def matched(
 ) -> dict[Entry, str]:
     """Each entry with the stored name that holds it. Unreadable: every name that is missing or left, every shape.
 
-    Files of a model without its head leave out the first part of each name; a tied head may be stored a second time.
+    Files of a model without its head leave out the first part of each name, multimodal ones put the language model
+    under a name of its own; a tied head may be stored a second time.
     """
-    bare = sum(e.theirs in stored for e in entries) < sum(_bare(e.theirs) in stored for e in entries)
+    spelled, beside = _spelling(entries, stored)
     found, problems = {}, []
     left = set(stored)
     for entry in entries:
-        name = next((n for n in (entry.theirs, *([_bare(entry.theirs)] if bare else [])) if n in stored), None)
-        if name is None:
+        name = spelled(entry.theirs)
+        name = name if name in stored else entry.theirs
+        if name not in stored:
             problems.append(f"lacks {entry.theirs} {entry.shape}")
             continue
         left.discard(name)
         found[entry] = name
         if stored[name].shape != entry.shape:
             problems.append(f"{name} has shape {stored[name].shape}, not {entry.shape}")
+    left = {name for name in left if not beside or beside in name}
     patterns = [re.compile(p) for p in key_map(model_type).ignored]
-    scales = sorted(n for n in left if n.endswith(("_scale", "_scale_inv", ".qzeros", ".scales", "_blocks")))
+    scales = sorted(n for n in left if n.endswith(("_scale", "_scale_inv", "_scales", ".qzeros", ".scales", "_blocks")))
     quantised = scales or [n for e, n in found.items() if stored[n].dtype in QUANTISED]
     if quantised:
         rule = f"holds quantised weights ({', '.join(quantised[:3])}{' ...' if len(quantised) > 3 else ''})"
@@ -108,8 +111,19 @@ def matched(
     return found
 
 
-def _bare(name: str) -> str:
-    return name.partition(".")[2]
+_SPELLINGS: tuple[tuple[Callable[[str], str], str], ...] = (
+    (lambda name: name, ""),
+    (lambda name: name.partition(".")[2], ""),
+    (lambda name: f"language_model.{name}", "language_model."),
+    (lambda name: name.replace("model.", "model.language_model.", 1), "language_model."),
+)
+"""How files write a name: as it is; without the part of the head's owner; within a multimodal model, whose other
+tensors lack the second text and are left out."""
+
+
+def _spelling(entries: list[Entry], stored: Mapping[str, Stored]) -> tuple[Callable[[str], str], str]:
+    """The spelling by which the most names are found."""
+    return max(_SPELLINGS, key=lambda s: sum(s[0](e.theirs) in stored for e in entries))
 
 
 def _head(model_type: str) -> str:
