@@ -35,10 +35,12 @@ class RMSNorm(nn.RMSNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight
-        if not self.one_plus:
+        if not self.one_plus and (weight is None or weight.dtype == x.dtype):
             return F.rms_norm(x, self.normalized_shape, weight, self.eps)
-        wide = torch.promote_types(x.dtype, torch.float32)  # one plus a small weight is rounded in half precision
-        return F.rms_norm(x.to(wide), self.normalized_shape, 1 + weight.to(wide), self.eps).to(x.dtype)
+        # one plus a small weight is rounded in half precision, and under autocast the types differ
+        wide = torch.promote_types(x.dtype, torch.float32)
+        scale = 1 + weight.to(wide) if self.one_plus else weight.to(wide)
+        return F.rms_norm(x.to(wide), self.normalized_shape, scale, self.eps).to(x.dtype)
 
 
 class LayerNorm(nn.LayerNorm):
