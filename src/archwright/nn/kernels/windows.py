@@ -44,27 +44,29 @@ def _runs(blocks: Blocks, group: int, device: torch.device) -> Iterator[tuple[_R
 
 
 class _Run:
-    """Consecutive blocks as views of one sequence's tensors (heads, tokens, H)."""
+    """Consecutive blocks as views of one sequence's tensors (heads, tokens, H).
+
+    The blocks of a head come one after the other: what one leaves in the cache, the next one needs again.
+    """
 
     def __init__(self, blocks: Blocks, group: int, first_key: int, keys: int) -> None:
         self.blocks, self.group = blocks, group
         self.first_key, self.n_keys = first_key, keys
 
     def queries(self, x: Tensor) -> Tensor:
-        """(count, K, G * size, H) of x (K * G, T, H): the group's heads become rows."""
+        """(K, count, G * size, H) of x (K * G, T, H): the group's heads become rows."""
         return self._grouped(x).flatten(2, 3)
 
     def put(self, x: Tensor, rows: Tensor) -> None:
-        """Write rows (count, K, G * size, H) to their places in x (K * G, T, H)."""
-        target = self._grouped(x)
-        target.copy_(rows.view(target.shape))
+        """Write rows (K, count, G * size, H) to their places in x (K * G, T, H)."""
+        self._grouped(x).copy_(rows.unflatten(2, (self.group, self.blocks.size)))
 
     def keys(self, x: Tensor) -> Tensor:
-        """(count, K, keys of a block, H) of x (K, S, H)."""
+        """(K, count, keys of a block, H) of x (K, S, H)."""
         heads, tokens, width = x.stride()
         return x.as_strided(
-            (self.blocks.count, x.shape[0], self.n_keys, x.shape[2]),
-            (self.blocks.size * tokens, heads, tokens, width),
+            (x.shape[0], self.blocks.count, self.n_keys, x.shape[2]),
+            (heads, self.blocks.size * tokens, tokens, width),
             x.storage_offset() + self.first_key * tokens,
         )
 
@@ -77,8 +79,8 @@ class _Run:
     def _grouped(self, x: Tensor) -> Tensor:
         heads, tokens, width = x.stride()
         return x.as_strided(
-            (self.blocks.count, x.shape[0] // self.group, self.group, self.blocks.size, x.shape[2]),
-            (self.blocks.size * tokens, heads * self.group, heads, tokens, width),
+            (x.shape[0] // self.group, self.blocks.count, self.group, self.blocks.size, x.shape[2]),
+            (heads * self.group, self.blocks.size * tokens, heads, tokens, width),
             x.storage_offset() + self.blocks.first * tokens,
         )
 
