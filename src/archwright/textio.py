@@ -22,6 +22,7 @@ __all__ = [
     "create_exclusive",
     "line_column",
     "read_text",
+    "rewritten",
     "shown",
     "sweep",
     "write_bytes",
@@ -243,10 +244,15 @@ def write_text(path: StrPath, text: str, like: Text | None = None) -> None:
     WriteFailed: the reason, with the path; the old file is then untouched.
     """
     try:
-        data = text.encode() if like is None else like.edit(_line_edits(like.text, _with_newline(text, "\n")))
+        data = text.encode() if like is None else rewritten(like, text)
     except UnicodeEncodeError as problem:
         raise WriteFailed(unencodable(path, problem)) from None
     write_bytes(path, data)
+
+
+def rewritten(like: Text, text: str) -> bytes:
+    """The bytes of a file after its text has become another: mark, encoding and, line by line, line ends are kept."""
+    return like.edit(_line_edits(like.text, _with_newline(text, "\n")))
 
 
 def _line_edits(old: str, new: str) -> list[Edit]:

@@ -87,6 +87,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sub = command("supersede", "let one record take the place of another; both files say so", run_supersede)
     sub.add_argument("record", metavar="RECORD", help="number or path of the old record")
     sub.add_argument("--by", required=True, metavar="RECORD", help="number or path of the new record")
+    sub = command("renumber", "mend numbers that two records have, with all links to them", run_renumber, json=True)
+    sub.add_argument("record", nargs="?", metavar="RECORD", help="one record that gets another number")
+    sub.add_argument("--to", type=int, metavar="N", help="its new number (the next free one)")
 
 
 # Which record ---------------------------------------------------------------------------------------------------
@@ -219,6 +222,29 @@ def run_supersede(args: argparse.Namespace) -> int:
     from ..decisions.lifecycle import supersede
 
     print("\n".join(supersede(path_of(args, args.record), path_of(args, args.by)).messages))
+    return 0
+
+
+def run_renumber(args: argparse.Namespace) -> int:
+    """renumber, or renumber RECORD --to N."""
+    from ..decisions.renumber import renumber
+
+    path = None
+    if args.record is not None:
+        named = args.record.endswith((".md", ".markdown")) or os.sep in args.record
+        path = args.record if named else path_of(args, args.record)
+    done = renumber(str(folder_of(args)), path, args.to)
+    if args.json:
+        changed = [str(p) for p in done.changed]
+        print_json(
+            {"schema": "archwright/renumber/1", "messages": done.messages, "changed": changed, "left": done.left}
+        )
+        return 0
+    print("\n".join(done.messages))
+    for line in done.left:
+        print(f"  decide by hand  {line}")
+    if done.changed:
+        print("Next: archwright check")
     return 0
 
 

@@ -48,6 +48,7 @@ MORE: dict[str, dict[str, Any]] = {
             "notes": TEXTS,
         },
     ),
+    "renumber": document("renumber", {"messages": TEXTS, "changed": TEXTS, "left": TEXTS}),
     "record": document("record", {**RECORD["properties"], "check": {"type": "object"}}),
     "new": document(
         "new",

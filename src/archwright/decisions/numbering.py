@@ -46,7 +46,7 @@ def create(folder: StrPath, title: str, text_for_number: Callable[[int], str]) -
             Problem("", NOTHING, f"cannot be made: {problem.strerror}", "choose another folder", Location(shown(name)))
         ) from None
     sweep(name)
-    with _locked(name):
+    with locked(name):
         while True:
             parts = _parts(name)
             number = _next(parts)
@@ -77,7 +77,7 @@ def _name(parts: list[NameParts], number: int, title: str) -> str:
 
 
 @contextmanager
-def _locked(folder: str) -> Iterator[None]:
+def locked(folder: str) -> Iterator[None]:
     """The folder locked against other processes; without effect where the system or file system has no such locks."""
     try:
         import fcntl

@@ -77,9 +77,7 @@ def _data(frame: Frame) -> dict[str, Any]:
 
 
 def _architecture(config: ArchitectureConfig) -> dict[str, Any]:
-    stored: dict[str, Any] = {"fingerprint": config.fingerprint}
-    if config.name:
-        stored["name"] = config.name
+    stored: dict[str, Any] = {"fingerprint": config.fingerprint}  # without its name: it may be that of a folder
     if config.source.weights_dtype:
         stored["weights_dtype"] = config.source.weights_dtype
         if config.source.kept_parts:
