@@ -139,9 +139,10 @@ OUTPUTS: dict[str, dict[str, Any]] = {
 
 def names() -> tuple[str, ...]:
     """Every schema by name."""
+    from .schemas_evidence import EVIDENCE
     from .schemas_more import MORE
 
-    return ("architecture", "settings", *OUTPUTS, *MORE)
+    return ("architecture", "settings", "evidence", *OUTPUTS, *MORE, *EVIDENCE)
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -154,6 +155,11 @@ def schema(name: str) -> dict[str, Any]:
         from ..project_settings import schema as settings_schema
 
         return settings_schema()
+    if name == "evidence":
+        from ..evidence.schema import SCHEMA
+
+        return SCHEMA
+    from .schemas_evidence import EVIDENCE
     from .schemas_more import MORE
 
-    return OUTPUTS[name] if name in OUTPUTS else MORE[name]
+    return (OUTPUTS | MORE | EVIDENCE)[name]

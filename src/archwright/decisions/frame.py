@@ -71,6 +71,8 @@ class Frames:
         self._places: dict[tuple[str | None, str], tuple[str, str]] = {}
         self.ledgers: dict[str, Ledger | None] = {}
         """The evidence of the project of each folder with records that need some; None where it keeps none."""
+        self.proving = False
+        """Whether evidence is asked for even where none is kept yet."""
 
     def of(self, text: str, path: str, name: str | None = None) -> Frame:
         """The frame of a record's text; `path` says where it lies, `name` how messages call it."""
@@ -117,7 +119,7 @@ class Frames:
             project = find_project(folder)
             kept = project.root / str(project.settings.get("evidence", "evidence"))
             self.ledgers[folder] = None
-            if kept.is_dir():
+            if kept.is_dir() or self.proving:
                 from .observed import Ledger
 
                 # one for each project, however many folders its records lie in

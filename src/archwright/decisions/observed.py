@@ -132,7 +132,7 @@ class Observer:
         sides = tuple(
             Side(
                 side,
-                self._proxy(side) if proxy else _config(context, side),
+                self.proxy(side) if proxy else _config(context, side),
                 tuple((k, v) for k, v in context.sides[side].settings.items() if k not in own and kind == "bench"),
             )
             for side in asked
@@ -149,7 +149,7 @@ class Observer:
         strict = frozenset(own)
         return bench_request(name, sides, {**shared, **own}, str(device) if device else None, strict=strict, **said)
 
-    def _proxy(self, side: str) -> ArchitectureConfig:
+    def proxy(self, side: str) -> ArchitectureConfig:
         """The proxy architecture with the change of a side."""
         if side in self._proxies:
             return self._proxies[side]

@@ -53,6 +53,13 @@ def results(evidence: Evidence) -> Iterator[str]:
                 yield f"{name} {base.name} -> {arm.name}: {describe(estimate, measure)}{_remark(estimate)}"
 
 
+def _said(value: Any) -> str:
+    """A condition of a run in words: `mha sdpa, decision chunked`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_said(part)}" for name, part in value.items())
+    return " and ".join(map(_said, value)) if isinstance(value, list) else str(value)
+
+
 def _remark(estimate: Estimate) -> str:
     return "" if estimate.is_effect else ", within noise"
 
@@ -112,6 +119,6 @@ def lines(stored: Stored) -> Iterator[str]:
             tail = f", {extra}" if extra else ""
             yield f"  arm      {arm.name}: {known.name or 'architecture'} {known.fingerprint}{tail}"
     for name, value in evidence.conditions.items():
-        yield f"  {name:<8} {value}"
+        yield f"  {name.replace('_', ' '):<8} {_said(value)}"
     for note in evidence.notes:
         yield f"  note     {note}"
