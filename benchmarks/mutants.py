@@ -180,6 +180,68 @@ def mutants() -> list[Mutant]:
         ("(stage < extra)", "(stage <= extra)"),
         ("(last if stage == pp - 1 else 0)", "0"),
         ('UNSPLIT = ("norms", "router")', 'UNSPLIT = ("router",)'),
+        ("last += [w for w in first if w.name in shared]", "last += []"),
+    )
+    of(
+        "costs/dtypes.py",
+        "training_memory",
+        ('role == "vector" or part in self.kept', "part in self.kept"),
+        ('role == "vector" or part in self.kept', 'role == "vector"'),
+    )
+    of(
+        "costs/formulas/kept.py",
+        "activations",
+        ('STATISTICS = {"rms": 1, "layer": 2}', 'STATISTICS = {"rms": 2, "layer": 2}'),
+        ("return self.sequences * self.queries", "return self.sequences * self.keys"),
+        ("once += run.queries * layer.position.dims * WIDE", "once += run.tokens * layer.position.dims * WIDE"),
+        ("(2 if _by_head(layer) else 1) * out", "2 * out"),
+        ("heads * (2 * run.keys * WIDE + WIDE + 1)", "heads * (2 * run.keys * WIDE + WIDE)"),
+        ("tensors += 3 if gated else 1", "tensors += 2 if gated else 1"),
+        ("spec.d_ff, True, run, spec.limit is not None) + 3 * stream", "spec.d_ff, True, run, spec.limit is not None)"),
+        ("(2 * spec.kv_lora_rank + spec.qk_rope_head_dim)", "(spec.kv_lora_rank + spec.qk_rope_head_dim)"),
+        ("token += 2 * spec.d_model  # the masks", "token += spec.d_model  # the masks"),
+        ("run.keys * (2 * element + 1)", "run.keys * 2 * element"),
+        ("token += 2 * split(weight.shape[0], run.tp)", "token += split(weight.shape[0], run.tp)"),
+        ("return first, last + run.tokens * WIDE", "return first, last"),
+        ("run.tokens * (vocab * WIDE + capped)", "run.tokens * (vocab * run.element + capped)"),
+    )
+    of(
+        "costs/formulas/activations.py",
+        "activations",
+        ("Fraction(size) * (pp - i)", "Fraction(size)"),
+        ('asked["dp"] * asked["fsdp"], asked["cp"]', 'asked["dp"], asked["cp"]'),
+    )
+    of(
+        "costs/formulas/training_memory.py",
+        "training_memory",
+        ('(1 if optimizer == "muon" and matrix else 2)', "2"),
+        ("SMALLEST = 4096", "SMALLEST = 1024"),
+        ("BLOCK = 256", "BLOCK = 2048"),
+        ('weight.part not in ("embedding", "head")', 'weight.part != "embedding"'),
+        ("wider = master_dtype.bits > type_of", "wider = master_dtype.bits >= type_of"),
+        ("return dp if int(zero) >= stage else 1", "return dp if int(zero) > stage else 1"),
+        ("OPTIMIZER_STATE, GRADIENTS, WEIGHTS = 1, 2, 3", "OPTIMIZER_STATE, GRADIENTS, WEIGHTS = 1, 3, 2"),
+        ("end) + 2 * layer + gradient", "end) + layer + gradient"),
+        ('if fsdp > 1 or (zero == "3" and dp > 1)', "if fsdp > 1"),
+        ("[kept + repeated for kept", "[kept for kept"),
+    )
+    of(
+        "costs/formulas/communication.py",
+        "communication",
+        ("return Fraction(self.ways - 1, self.ways)", "return Fraction(self.ways, self.ways)"),
+        ("return 2 * self.gather", "return self.gather"),
+        ('sums = 1 if layer.residual == "parallel" else 2', "sums = 2"),
+        ("(2 if backward else 1)", "1"),
+        ('gathers = 2 if asked["zero"] == "3" else 1', "gathers = 1"),
+        ("shards.gather * (2 * weights + gradients)", "shards.gather * (weights + gradients)"),
+        ("(between if stage > 0 else none)", "none"),
+    )
+    of(
+        "costs/formulas/money.py",
+        "money",
+        ("device_seconds(a, tokens, device, rate) / HOUR * price", "device_seconds(a, tokens, device, rate) * price"),
+        ("price.amount / HOUR * MILLION / throughput", "price.amount / HOUR * MILLION * throughput"),
+        ('throughput = served["batch"] / step_bound', "throughput = 1 / step_bound"),
     )
     of(
         "costs/formulas/parameters.py",
@@ -222,7 +284,6 @@ def mutants() -> list[Mutant]:
         "costs/formulas/memory.py",
         "memory",
         ("bits += times * weight.parameters * type_of(", "bits += weight.parameters * type_of("),
-        ("last += [w for w in first if w.name in shared]", "last += []"),
         (
             "weight_bytes(a, weights_dtype, moe_dtype, part, every) / len(every)",
             "weight_bytes(a, weights_dtype, moe_dtype, part, every) / a.d_model",
@@ -240,7 +301,7 @@ def mutants() -> list[Mutant]:
         ("sequences * context + _found(more", "sequences + _found(more"),
         ("tokens < context and size(tokens) <= rest", "tokens < context and size(tokens) <= rest + 1"),
         ("low, ways = (middle, ways) if too_full(middle)", "low, ways = (middle, ways) if not too_full(middle)"),
-        ("return n_devices // pp, pp", "return n_devices, pp"),
+        ("return n_devices // (pp * ep), pp, ep", "return n_devices, pp, ep"),
         ("return self.available - self.needed", "return self.needed - self.available"),
     )
     of(
@@ -354,8 +415,9 @@ def mutants() -> list[Mutant]:
         ("return Fraction(6 * sum(", "return Fraction(2 * sum("),
         ("total = 3 * sum(forward.values())", "total = 2 * sum(forward.values())"),
         ("total += forward.get(SCORES, 0)", "total -= forward.get(SCORES, 0)"),
-        ("tokens / (throughput * n_devices)", "tokens / throughput"),
-        ("* efficiency * n_devices)", "* n_devices)"),
+        ("device_seconds(a, tokens, device, rate) / n_devices", "device_seconds(a, tokens, device, rate)"),
+        ('* rate["efficiency"])', ")"),
+        ("return hours * HOUR", "return hours"),
         (
             "Fraction(tokens, sum(parameters_by_part(a, embedding).values()))",
             "Fraction(tokens, sum(parameters_by_part(a).values()))",

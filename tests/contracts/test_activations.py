@@ -50,7 +50,61 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "windows with a mask": ({"attention": {"type": "sliding", "window_size": 16}}, "sdpa"),
     "windows in turn": ({"pattern": [{"type": "sliding", "window_size": 16}, "full"]}, "sdpa"),
     "windows, scores": ({"attention": {"type": "sliding", "window_size": 16}}, "reference"),
-}
+    "chunks": ({"attention": {"type": "chunked", "chunk_size": 32}}, "reference"),
+    "normed queries and keys": ({"attention": {"qk_norm": "head"}}, "sdpa"),
+    "each head normed": ({"attention": {"qk_norm": "heads", "qk_norm_type": "layer"}}, "sdpa"),
+    "all heads normed": ({"attention": {"qk_norm": "width", "qk_norm_type": "rms_one_plus"}}, "sdpa"),
+    "normed without weights": ({"attention": {"qk_norm": "head", "qk_norm_type": "unit"}}, "sdpa"),
+    "normed after rotation": ({"attention": {"qk_norm": "head", "qk_norm_after_rope": True}}, "sdpa"),
+    "all normed after rotation": ({"attention": {"qk_norm": "width", "qk_norm_after_rope": True}}, "sdpa"),
+    "all normed, no positions": ({"attention": {"qk_norm": "width"}, "position": {"type": "none"}}, "sdpa"),
+    "normed, no positions": ({"attention": {"qk_norm": "head"}, "position": {"type": "none"}}, "sdpa"),
+    "clamped": ({"attention": {"clip": 3.0}}, "sdpa"),
+    "sinks": ({"attention": {"sinks": True}}, "reference"),
+    "capped scores": ({"attention": {"softcap": 20.0}}, "reference"),
+    "slopes": ({"position": {"type": "alibi"}}, "reference"),
+    "neighbours turned": ({"position": {"interleaved": True}}, "sdpa"),
+    "weights less one": ({"norm": {"one_plus": True}}, "sdpa"),
+    "weights less one, sandwich": ({"norm": {"one_plus": True}, "norm_placement": "sandwich"}, "sdpa"),
+    "weights less one, parallel": ({"norm": {"one_plus": True}, "norm_placement": "parallel_two"}, "sdpa"),
+    "norms without weights": ({"norm": {"without_weight": True}, "use_rms_norm": False}, "sdpa"),
+    "relu": ({"feed_forward": {"type": "plain", "activation": "relu"}}, "sdpa"),
+    "relu squared": ({"feed_forward": {"type": "plain", "activation": "relu2"}}, "sdpa"),
+    "gated relu": ({"feed_forward": {"type": "gated", "activation": "relu"}}, "sdpa"),
+    "quick gelu": ({"feed_forward": {"type": "gated", "activation": "quick_gelu"}}, "sdpa"),
+    "xielu": ({"feed_forward": {"type": "plain", "activation": "xielu"}}, "sdpa"),
+    "learned positions": ({"embedding": {"positions": "learned"}, "position": {"type": "none"}}, "sdpa"),
+    "narrow table": ({"embedding": {"width": 48}}, "sdpa"),
+    "normed table": ({"embedding": {"norm": True}, "use_rms_norm": False}, "sdpa"),
+    "capped logits": ({"head": {"softcap": 30.0}}, "sdpa"),
+    "no final norm": ({"head": {"norm": False}}, "sdpa"),
+    "experts": ({"feed_forward": {"type": "moe", "n_experts": 6, "top_k": 2}}, "sdpa"),
+    "experts, shared too": (
+        {"feed_forward": {"type": "moe", "n_experts": 6, "top_k": 2, "shared_d_ff": 40, "shared_gate": True}}, "sdpa",
+    ),
+    "experts by sigmoid, in groups": (
+        {"feed_forward": {"type": "moe", "n_experts": 8, "top_k": 3, "routing": "sigmoid", "n_groups": 4,
+                          "top_groups": 2, "correction_bias": "buffer", "routed_scale": 2.5}}, "sdpa",
+    ),
+    "experts, not normalised": (
+        {"feed_forward": {"type": "moe", "n_experts": 6, "top_k": 1, "normalize": False}}, "sdpa",
+    ),
+    "experts by two softmaxes": (
+        {"feed_forward": {"type": "moe", "n_experts": 6, "top_k": 2, "routing": "sparsemixer", "jitter": 0.01}}, "sdpa",
+    ),
+    "clamped experts": (
+        {"feed_forward": {"type": "moe", "n_experts": 6, "top_k": 2, "limit": 7.0, "up_plus_one": True, "bias": True,
+                          "activation": "quick_gelu", "router_bias": True}}, "sdpa",
+    ),
+    "latents": (
+        {"n_kv_heads": 4, "attention": {"type": "mla", "kv_lora_rank": 24, "q_lora_rank": 20, "qk_nope_head_dim": 16,
+                                        "qk_rope_head_dim": 8, "v_head_dim": 12}}, "reference",
+    ),
+    "a latent of keys and values alone": (
+        {"n_kv_heads": 4, "attention": {"type": "mla", "kv_lora_rank": 24, "qk_nope_head_dim": 16,
+                                        "qk_rope_head_dim": 8, "v_head_dim": 12}}, "reference",
+    ),
+}  # fmt: skip
 
 
 class Kept:
@@ -128,14 +182,15 @@ def held(model: Transformer, loss: Callable[..., Tensor]) -> tuple[int, int]:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor), Made(given) as made:
         result = loss(model, tokens, targets)
     gc.collect()
-    sizes = {0: tokens.nbytes + targets.nbytes}
+    sizes: dict[int, int] = {}
     for kept in saved:
         storage = kept.tensor.untyped_storage()
         if kept.tensor.dim() and storage.data_ptr() not in given:
             sizes[storage.data_ptr()] = storage.nbytes()
     alive = made.alive()
     assert result.requires_grad
-    return sum(sizes.values()), alive + sizes[0]
+    before = tokens.nbytes + targets.nbytes
+    return sum(sizes.values()) + before, alive + before
 
 
 def wider_on_a_cpu(model: Transformer) -> int:
@@ -143,8 +198,9 @@ def wider_on_a_cpu(model: Transformer) -> int:
     if model.embedding.weight.device.type != "cpu":
         return 0
     tokens = SEQUENCES * TOKENS
-    norms = sum(isinstance(module, torch.nn.RMSNorm) for module in model.modules())
-    extra = 4 * tokens * model.config.d_model * norms
+    extra = sum(
+        4 * tokens * module.weight.numel() for module in model.modules() if isinstance(module, torch.nn.RMSNorm)
+    )
     for layer in model.config.layers:
         extra += 3 * tokens * layer.feed_forward.d_ff if layer.feed_forward.dropout else 0
         extra += 3 * tokens * layer.attention.n_heads * TOKENS if layer.attention.dropout else 0
@@ -177,7 +233,10 @@ def test_a_fused_loss_keeps_one_number_a_token(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", ["plain", "layer norm, two matrices", "biases", "sandwich", "scores", "dropout"])
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "layer norm, two matrices", "biases", "sandwich", "scores", "dropout", "experts, shared too", "latents"],
+)
 @pytest.mark.parametrize("checkpointing", ["full", "selective"])
 def test_checkpointing_keeps_what_the_metric_says(name, device, checkpointing):
     shape, backend = CASES[name]

@@ -73,6 +73,19 @@ def test_a_gated_layer_by_hand():
     assert scores == 7 * (stream + norms + wide + gated) + 7 * angles + 7 * 7
 
 
+def test_a_context_over_devices_and_a_fused_loss_by_hand():
+    a = gpt(layers=2, width=64, heads=4, vocab=100).change(position={"type": "none"})
+    layer = 2 * 128 + 2 * (128 + 8) + 4 * 128 + 4 * 4 + 2 * 4 * 128  # stream, norms, q k v and output, softmax, hidden
+    ends = 8 + (128 + 8) + 128 + 8
+    for cp in (1, 2, 4):
+        found = m.activations(a, context=32, batch=3, cp=cp, per="device")
+        assert found.value == 32 // cp * 3 * (2 * layer + ends + 4 * 100)
+    assert m.activations(a, context=32, batch=3, loss="fused").value == 32 * 3 * (2 * layer + ends + 4)
+    scores = m.activations(a, context=32, cp=2, per="device", backend="reference").value
+    wide = 3 * 64 * 4 + 128 + 4 * (32 * 8 + 5)  # float32 queries, keys, values; the output; all keys' scores
+    assert scores == 16 * (2 * (2 * 128 + 2 * (128 + 8) + wide + 2 * 4 * 128 + 32) + ends + 4 * 100)
+
+
 @given(architectures(), st.integers(1, 20), st.integers(1, 4))
 def test_settings_act_as_they_should(a, context, batch):
     given = {"context": context, "batch": batch}
@@ -102,16 +115,18 @@ def test_experts_and_latents_by_hand():
         feed_forward={"type": "moe", "n_experts": 6, "top_k": 2, "shared_d_ff": 20},
     )  # fmt: skip
     dense = moe.change(feed_forward={"type": "swiglu"})
-    extra = 2 * (4 * 12 * 2 + 2 * 16 * 2 + 4) + 6 * 4 + 4 * 20 * 2 - 4 * 12 * 2
+    row = 4 * 12 * 2 + 3 * 16 * 2 + 2 + 3 * 8 + 4  # hidden; gathered, made, weighted; weight, indices, score
+    router = 6 * 4 + 2 * 4 + 16 * 4  # scores, their sum, the input in float32
+    extra = 2 * row + router + 4 * 20 * 2 - 4 * 12 * 2
     difference = m.activations(moe, context=9, per="layer").value - m.activations(dense, context=9, per="layer").value
-    assert difference == 9 * extra
+    assert difference == 9 * extra + 6 * 16 * 4  # the router's matrix in float32
     latent = aw.ArchitectureConfig(
         d_model=16, n_layers=1, n_heads=2, n_kv_heads=2, head_dim=6, d_ff=12, vocab_size=10, max_seq_len=64,
         attention={"type": "mla", "kv_lora_rank": 8, "q_lora_rank": 10, "qk_nope_head_dim": 4, "qk_rope_head_dim": 2,
                    "v_head_dim": 4},
     )  # fmt: skip
     token = 2 * 16 * 2 + 2 * (16 * 2 + 4) + 4 * 12 * 2  # stream, norms, gated part
-    token += (2 * 6 + 2 * 6 + 2 * 4) * 2 + 2 * 2 * 4 * 2 + 2 * 4  # heads
+    token += (2 * 6 + 2 * 6 + 2 * (4 + 4)) * 2 + 2 * 2 * 4 * 2 + 2 * 4  # values lie beside the keys they came with
     token += (8 + 2 + 8) * 2 + 4 + 2 * 10 * 2 + 4  # the latents before and after their norms
     assert m.activations(latent, context=9, per="layer").value == 9 * (token + 2 * 4)
 

@@ -89,24 +89,32 @@ class LatentAttention(AttentionModule):
         keys, values = whole.split((spec.qk_nope_head_dim, spec.v_head_dim), 1)
         return keys, values
 
+    def _expanded(self, k: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys (B, N, S, U + R) and values (B, N, S, V) of every head, from rotary keys and latents.
+
+        One product for all heads: one for each would keep a copy of the latent for every head in training.
+        """
+        spec = self.spec
+        both = self.kv_b_proj(held[:, 0]).unflatten(-1, (spec.n_heads, -1)).transpose(1, 2)
+        own, values = both.split((spec.qk_nope_head_dim, spec.v_head_dim), -1)
+        return torch.cat((own, k.expand(-1, spec.n_heads, -1, -1)), -1), values
+
     def _compared(self, q: Tensor, k: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
-        own = held @ self._matrices()[0].transpose(1, 2)
-        return q, torch.cat((own, k.expand(-1, own.shape[1], -1, -1)), -1)
+        return q, self._expanded(k, held)[0]
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, view: View) -> Tensor:
         """(B, N, T, V) from queries (B, N, T, U + R), rotary keys (B, 1, S, R) and latents (B, 1, S, C)."""
-        keys, values = self._matrices()
         if view.k_valid is not None:  # what is dead may be NaN, and would be multiplied below
             dead = ~view.k_valid[:, None, :, None]
             k, v = k.masked_fill(dead, 0), v.masked_fill(dead, 0)
         if view.cached and 2 * q.shape[2] <= k.shape[2]:
+            keys, values = self._matrices()
             still, moved = q.split((self.spec.qk_nope_head_dim, self.spec.qk_rope_head_dim), -1)
             absorbed = torch.cat((still @ keys, moved), -1)
             held = torch.cat((v, k), -1)  # values are the front of the keys: one tensor serves as both
             summed = super().attend(absorbed, held, held, view)[..., : v.shape[3]]
             return summed @ values.transpose(1, 2)
-        q, own = self._compared(q, k, v)
-        carried = v @ values.transpose(1, 2)
+        own, carried = self._expanded(k, v)
         if not view.cached:
             return super().attend(q, own, carried, view)
         wide = max(own.shape[3], carried.shape[3])  # decoding kernels know one width
