@@ -28,7 +28,6 @@ _library.define(
     "sliding_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out, Tensor statistics, "
     f"{_SCHEMA}) -> (Tensor, Tensor, Tensor)"
 )
-
 _library.define(
     "grouped_decode(Tensor q, Tensor k, Tensor v, Tensor? visible, int[]? lengths, float scale, "
     "str implementation) -> Tensor"
@@ -105,6 +104,8 @@ def _forward(
         q_, out_ = (c.queries(_cut(x, start, length)) for x in (q, out))
         k_, v_ = (c.keys(_cut(x, start, length)) for x in (k, v))
         finite.forward(partial(run, c.band), q_, k_, v_, c.band, out_, _of_rows(stats, c, start, length))
+    if stats is not None and not fast:
+        stats.flatten()[-1] = 0.0  # never so after a native call: the gradient then knows which one it was
     return out, statistics
 
 
@@ -123,7 +124,7 @@ def _backward(
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
     stats = statistics if statistics.numel() else None
-    fast = uses_native(q, left + right, implementation)
+    fast = stats is not None and bool(stats.flatten()[-1])
     grad, q, k, v = map(_rows_adjacent, (grad, q, k, v))
 
     def run(
