@@ -1,4 +1,4 @@
-"""What was observed: list, show and verify evidence, and import results of other tools.
+"""What was observed: list, show and verify evidence, import results of other tools.
 
 Evidence lies in evidence/ unless --dir or the project's settings say otherwise.
 A record is named by its file name, or the first letters of it or of its hash.

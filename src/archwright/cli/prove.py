@@ -1,8 +1,8 @@
-"""Get the evidence that claims lack: run what this machine can, say what to run elsewhere.
+"""Get the evidence that claims lack: run what this machine can, say what else to run.
 
-Without RECORD: all records. Missing and stale evidence is listed with an estimate of
-the time; benches of this machine then run, each kept as soon as it is done. Nothing
-but evidence is written: no record changes.
+Without RECORD: all records. Missing and stale evidence is listed with an estimate
+of the time; benches of this machine then run, each kept as soon as it is done.
+Nothing but evidence is written: no record changes.
 """
 
 from __future__ import annotations
