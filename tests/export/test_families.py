@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from archwright.arch.huggingface import model_types  # noqa: E402
-from archwright.export import import_weights, plan, weight_types  # noqa: E402
+from archwright.export import export_weights, import_weights, plan, weight_types  # noqa: E402
+from archwright.nn import Transformer  # noqa: E402
 from archwright.nn.generation import generate  # noqa: E402
 
 from .small import CASES, ours, theirs  # noqa: E402
@@ -99,6 +100,22 @@ def test_longrope_takes_the_long_factors_beyond_the_trained_length(tmp_path):
     model = import_weights(tmp_path, ours("phi3 longrope"), "phi3")
     tokens = sample(1, 1, 200)
     assert close(model(tokens), other(tokens).logits)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c != "kimi_k2"])  # a class that transformers does not name
+@torch.no_grad()
+def test_transformers_reads_every_type_that_is_written(case, tmp_path):
+    """Our random model as the files of its type: from_pretrained gives our logits."""
+    kind = CASES[case][0]
+    model = Transformer(ours(case).change(init_method="normal(0.15)"), seed=0).eval()
+    export_weights(model, tmp_path / "made", kind, shard_bytes=100_000)
+    path = "sdpa" if kind == "falcon" else "eager"
+    other, told = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "made", dtype=torch.float32, attn_implementation=path, output_loading_info=True
+    )
+    assert not told["missing_keys"] and not told["unexpected_keys"] and not told["mismatched_keys"]
+    tokens = sample(4, 1, 30)
+    assert close(other.eval()(tokens).logits, model(tokens))
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -25,6 +25,8 @@ class KeyMap:
     """Patterns of published tensors that are no weights."""
     placed: dict[str, Table] = field(default_factory=dict)
     """Other names of a layer's tensors where its norms stand elsewhere, by the name of the placement."""
+    constants: dict[str, float] = field(default_factory=dict)
+    """Numbers that published files hold in every layer and no training changes."""
 
 
 QKV = ("attention.q_proj.*", "attention.k_proj.*", "attention.v_proj.*")
@@ -231,6 +233,7 @@ KEYMAPS: dict[str, KeyMap] = {
             "feed_forward.activation.alpha_n": "mlp.act_fn.alpha_n",
         },
         (*BUFFERS, r".*\.act_fn\.(beta|eps)"),
+        constants={"mlp.act_fn.beta": 0.5, "mlp.act_fn.eps": -1e-6},
     ),
     "phi": KeyMap(
         {**ENDS, "final_norm.*": "model.final_layernorm.*"},

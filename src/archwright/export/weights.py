@@ -189,8 +189,10 @@ def export_weights(
         size, total = size + bytes_, total + bytes_
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _write(path, groups, state, dtype, total, progress)
-        text = json.dumps({**described, "torch_dtype": _dtype_name(state, dtype)}, indent=2) + "\n"
+        _write(path, groups, state, _constants(model.config, model_type, dtype), dtype, total, progress)
+        # a class may name a padding token by default that a small table does not have
+        described = {"pad_token_id": None, **described, "torch_dtype": _dtype_name(state, dtype)}
+        text = json.dumps(described, indent=2) + "\n"
         (path / "config.json").write_text(text, encoding="utf-8")
     except OSError as error:
         raise WriteFailed(problem(path, f"cannot be written: {error.strerror or error}")) from None
@@ -201,10 +203,17 @@ def _dtype_name(state: Mapping[str, Tensor], dtype: torch.dtype | None) -> str:
     return str(state["embedding.weight"].dtype if dtype is None else dtype).removeprefix("torch.")
 
 
+def _constants(config: ArchitectureConfig, model_type: str, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    names = key_map(model_type)
+    prefixes = [names.prefix.replace("{l}", str(number)) for number in range(config.n_layers)]
+    return {p + n: torch.tensor(v, dtype=dtype) for p in prefixes for n, v in names.constants.items()}
+
+
 def _write(
     folder: Path,
     groups: list[list[Entry]],
     state: Mapping[str, Tensor],
+    constants: Mapping[str, Tensor],
     dtype: torch.dtype | None,
     total: int,
     progress: Progress | None,
@@ -215,7 +224,8 @@ def _write(
     done = 0
     for number, group in enumerate(groups, 1):
         name = SINGLE if len(groups) == 1 else f"model-{number:05d}-of-{len(groups):05d}.safetensors"
-        shard: dict[str, Tensor] = {}
+        shard: dict[str, Tensor] = dict(constants) if number == 1 else {}
+        names |= dict.fromkeys(shard, name)
         for entry in group:
             parts = [state[n] if entry.index is None else state[n][entry.index] for n in entry.ours]
             made = entry.join([p.detach() for p in parts])

@@ -218,7 +218,7 @@ PROBES: dict[str, Probe] = {
         "ffn_hidden_size": v.wide(),
         "moe_num_experts": v.expert("n_experts", 1),
         "moe_top_k": v.expert("top_k", 1),
-        "moe_normalize_expert_weights": 1 if v.expert("normalize", True) else None,
+        "moe_normalize_expert_weights": 1.0 if v.expert("normalize", True) else None,
     },
 }
 """From a key, or the field of ours that it becomes, to what it must say."""
@@ -230,7 +230,7 @@ def _attention_map(view: View) -> dict[str, Any]:
         return {"kv_n_heads": view.attention.n_kv_heads, "clip_qkv": view.option("clip"), "rope_theta": theta}
     return {
         "alibi": True,
-        "alibi_bias_max": getattr(view.layer.position, "max_bias", 8),
+        "alibi_bias_max": view.rounded(getattr(view.layer.position, "max_bias", 8)),
         "clip_qkv": view.option("clip"),
         "softmax_scale": view.option("scale"),
     }
@@ -294,7 +294,7 @@ def _written(view: View, forced: bool) -> dict[str, Any]:
         plain = value == key.default or (key.name == "partial_rotary_factor" and value == 1)
         if key.name in _ONLY_WHERE_NEEDED and plain and not forced:
             continue
-        if value is None and key.default is None:
+        if value is None and (key.default is None or key.name == _LENGTH):  # the class takes no null for a length
             continue
         data[key.name] = value
     return data
