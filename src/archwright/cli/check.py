@@ -23,6 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fix", action="store_true", help="write link definitions and binary unit prefixes")
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--coverage", action="store_true", help="show how many figures are bound")
+    parser.add_argument(
+        "--self-test", action="store_true", help="make each computed number false in memory: is exactly that reported?"
+    )
     parser.add_argument("--at", metavar="REV", help="check the project as it was at a git revision")
     parser.add_argument(
         "--changed-since", metavar="REV", help="check only what the changes since a git revision can touch"
@@ -41,7 +44,12 @@ def run(args: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     report = check(
-        args.paths or None, fix=args.fix, coverage=args.coverage, at=args.at, changed_since=args.changed_since
+        args.paths or None,
+        fix=args.fix,
+        coverage=args.coverage,
+        at=args.at,
+        changed_since=args.changed_since,
+        self_test=args.self_test,
     )
     seconds = time.perf_counter() - started
     kind = "json" if args.json else args.format

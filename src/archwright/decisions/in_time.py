@@ -1,4 +1,4 @@
-"""Checks of another time: the project as it was at a revision, and what has changed since one."""
+"""Checks of another kind: the project as it was at a revision, what has changed since one, and check itself."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ def check_in_time(
         return _at(paths, at, coverage)
     assert changed_since is not None
     return _since(paths, changed_since, fix, coverage)
+
+
+def check_itself(paths: Paths, *, at: str | None = None, changed_since: str | None = None) -> Report:
+    """`check --self-test`: the report of the plain check, and what it gets wrong about numbers that are made false."""
+    from .selftest import as_report, self_test
+
+    if at is not None or changed_since is not None:
+        rule = "is about the project as it is"
+        raise UsageError(Problem("--self-test", NOTHING, rule, "Leave out --at and --changed-since"))
+    checked = Checker().run(paths)
+    return as_report(self_test([file.path for file in checked.files]), checked)
 
 
 def _at(paths: Paths, revision: str, coverage: bool) -> Report:
