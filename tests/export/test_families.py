@@ -119,6 +119,18 @@ def test_transformers_reads_every_type_that_is_written(case, tmp_path):
 
 
 @pytest.mark.parametrize("case", CASES)
+def test_every_tensor_takes_part(case):
+    """A loss has a gradient with respect to every parameter: none lies beside the computation."""
+    model = Transformer(ours(case).change(init_method="normal(0.3)"), seed=0)
+    model(sample(5, 2, 30)).square().mean().backward()
+    assert [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and (p.grad is None or not p.grad.isfinite().all())
+    ] == []
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_published_tensors_come_back_bit_by_bit(case):
     """From theirs to ours and back, every layout: nothing is lost, nothing is moved."""
     config, kind = ours(case), CASES[case][0]

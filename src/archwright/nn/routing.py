@@ -22,7 +22,7 @@ class Router(nn.Linear):
         self.spec = spec
         zeros = None if spec.correction_bias is None else torch.zeros(spec.n_experts, device=device)
         if zeros is not None and spec.correction_bias == "parameter":
-            self.correction_bias = nn.Parameter(zeros)
+            self.correction_bias = nn.Parameter(zeros, requires_grad=False)  # it moves a choice alone
         else:
             self.register_buffer("correction_bias", zeros)
 
