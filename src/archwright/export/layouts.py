@@ -86,7 +86,6 @@ LAYOUTS: dict[str, Layout] = {
     "rows": Layout(_rows, lambda p, a: torch.cat(p, 0)),
     "rows turned": Layout(lambda t, s, a: _rows(_turned(t), s, a), lambda p, a: _turned(torch.cat(p, 0))),
     "groups": Layout(_groups, _from_groups),
-    "groups turned": Layout(lambda t, s, a: _groups(_turned(t), s, a), lambda p, a: _turned(_from_groups(p, a))),
     "codegen": Layout(_codegen, _to_codegen),
     "middle": Layout(lambda t, s, a: _parts([x[1] for x in s], 1)(t), lambda p, a: torch.cat(p, 1)),
     "alternate": Layout(_alternate, _to_alternate),
