@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("bench", "time architectures side by side on this machine"),
     "prove": ("prove", "get the evidence that claims lack"),
     "weights": ("weights", "read a published model's weights, or write them"),
+    "generate": ("generate", "continue a prompt with the model of a checkpoint"),
     "schema": ("schema", "JSON Schema of files and outputs"),
     "metrics": ("metrics", "every metric with its unit, formula and settings"),
     "hardware": ("hardware", "every known accelerator with its peaks and memory"),

@@ -36,6 +36,10 @@ _DIFFERING = {
 }
 
 MORE: dict[str, dict[str, Any]] = {
+    "generate": document(
+        "generate",
+        {"rows": _list(tokens={"type": "array", "items": {"type": "integer"}}, finish=TEXT, text=NULLABLE)},
+    ),
     "diff": document(
         "diff",
         {
