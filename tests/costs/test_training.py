@@ -70,6 +70,7 @@ def test_time_to_train():
     hours = m.device_hours(a, tokens=1_400_000_000_000, throughput=380)
     assert hours.value == 2048 * found.value
     assert str(hours) == "1,023,392 h"
+    assert m.device_hours(a, hours=2) == 7200
     bound = m.training_time(a, tokens=10**9, device="h100-sxm", n_devices=8, context=4096)
     flops = m.training_flops(a, tokens=10**9, context=4096).value
     assert bound.value == flops / (8 * Fraction(9894 * 10**11))
