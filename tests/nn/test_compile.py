@@ -44,6 +44,34 @@ def test_the_whole_model_is_one_graph_forward_and_backward(tied):
             assert_same(two.grad, one.grad, f"gradient of {name}")
 
 
+SMALL = {"layers": None, "max_seq_len": 64}
+PUBLISHED = {
+    "caps and sinks in windows": {"attention": {"type": "sliding", "window_size": 5, "softcap": 2.0, "sinks": True}},
+    "slopes": {"position": {"type": "alibi"}},
+    "norms of heads": {"attention": {"qk_norm": "head"}, "norm_placement": "sandwich"},
+    "experts": {"feed_forward": {"type": "moe", "n_experts": 4, "top_k": 2, "shared_d_ff": 16}},
+    "latent": {
+        "n_kv_heads": 4,
+        "position": {"dims": 4, "interleaved": True},
+        "attention": {"type": "mla", "kv_lora_rank": 12, "qk_nope_head_dim": 8, "qk_rope_head_dim": 4, "v_head_dim": 6},
+    },
+    "learned positions": {"embedding": {"positions": "learned", "multiplier": 2.0}, "head": {"softcap": 3.0}},
+}
+
+
+@pytest.mark.parametrize("fields", PUBLISHED)
+def test_what_published_models_state_is_one_graph(fields):
+    """Forward and backward without a break, and the same loss and gradients."""
+    given = {**SMALL, **PUBLISHED[fields]}
+    plain, traced = (Transformer(small(**given), seed=0).train() for _ in range(2))
+    compiled = torch.compile(traced, backend="aot_eager", fullgraph=True, dynamic=False)
+    loss, _ = losses(plain, tokens())
+    found, _ = losses(compiled, tokens())
+    assert_same(found[None], loss[None], "loss")
+    for (name, one), two in zip(plain.named_parameters(), traced.parameters(), strict=True):
+        assert_same(two.grad, one.grad, f"gradient of {name}")
+
+
 def test_there_are_no_graph_breaks_to_explain():
     """The same from the other side: torch's own account finds one graph."""
     import torch._dynamo

@@ -67,7 +67,7 @@ class AttentionModule(nn.Module, ABC):
             raise InvalidValue(Problem("config", type_of(config), "must be an AttentionConfig or an attention spec"))
         self.spec: AttentionSpec = config.spec if isinstance(config, AttentionConfig) else config
         self.check_spec(self.spec)
-        if backend != "auto":
+        if backend not in ("auto", *backends.names()):  # loads them too, which a traced call could not
             backends.get(backend, "backend")
         self.backend = backend
         self._check_position(position)
@@ -220,7 +220,8 @@ class AttentionModule(nn.Module, ABC):
             return view
         slopes = None
         if self.alibi is not None:
-            slopes = torch.tensor(alibi_slopes(self.alibi, self.spec), device=view.q_positions.device)
+            exact = alibi_slopes(self.alibi, self.spec)
+            slopes = torch.tensor(exact, dtype=torch.float64, device=view.q_positions.device)
         return dataclasses.replace(view, sinks=self.sinks, slopes=slopes)
 
     def _compared(self, q: Tensor, k: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:

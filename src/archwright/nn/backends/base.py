@@ -234,10 +234,11 @@ def reasons_against(name: str, request: Request, auto: bool) -> tuple[Reason, ..
     from .ranking import against
 
     found = backends.get(name, "backend")
-    reasons = tuple(found.why_not(request))
-    reasons += tuple(
-        Reason(f"computes no {term} of scores") for term in sorted(request.score_terms - found.score_terms)
-    )
+    lacking = sorted(request.score_terms - found.score_terms)
+    reasons = tuple(Reason(f"computes no {term} of scores") for term in lacking)
+    if reasons and torch.compiler.is_compiling():  # enough for a choice, and others may look at the machine
+        return reasons
+    reasons = tuple(found.why_not(request)) + reasons
     return reasons + against(name, request) if auto else reasons
 
 
