@@ -1,4 +1,4 @@
-"""`archwright check` on 1,000 records with one evidence claim each, beside the same with a computed claim instead.
+"""`archwright check` on 1,000 records with one evidence claim each, beside the same with a computed claim.
 
 Every claim has an evidence file of its own, with 30 paired samples of each of two sides (a bench takes at least 20);
 its content is hashed, its summary recomputed and its interval held against the sentence in every check. Samples of
@@ -70,10 +70,13 @@ def add_evidence(folder: Path, count: int) -> None:
 
 
 def add_computed(folder: Path) -> None:
-    """The same records with one more computed claim instead of the measured one."""
-    for path in sorted((folder / "docs" / "decisions").glob("*.md")):
+    """The same claim on the same records, with a value that is computed instead of one that was measured."""
+    for number, path in enumerate(sorted((folder / "docs" / "decisions").glob("*.md")), 1):
         text = path.read_text().partition("\n[n_kv_heads]:")[0] + "\n"
-        sentence = "- The layers are [32][n_layers].\n\n## References"
+        heads = int(text.partition("decision: {n_kv_heads: ")[2].partition("}")[0])
+        claim = f"claims:\n  speed: {{metric: kv_cache, batch: {number}, kv_dtype: bf16}}\n---\n# Record"
+        text = text.replace("---\n# Record", claim)
+        sentence = f"- The cache is [about {32 // heads}x smaller][speed.mha->decision].\n\n## References"
         path.write_text(text.replace("\n## References", sentence))
     _fix(folder)
 

@@ -220,14 +220,15 @@ def _read_bytes(name: str, limit: int) -> bytes:
 
 
 def _refuse_special(name: str, status: os.stat_result, limit: int) -> None:
+    if stat.S_ISREG(status.st_mode) and status.st_size <= limit:
+        return
     where = Location(shown(name))
     if stat.S_ISDIR(status.st_mode):
         raise Unreadable(Problem("", NOTHING, "is a folder, not a file", "name a file in it", where))
     if not stat.S_ISREG(status.st_mode):
         kind = "a named pipe" if stat.S_ISFIFO(status.st_mode) else "a device or socket"
         raise Unreadable(Problem("", NOTHING, f"is {kind}, not a file", "save the text in a file and name that", where))
-    if status.st_size > limit:
-        raise _too_large(name, status.st_size, limit)
+    raise _too_large(name, status.st_size, limit)
 
 
 def _too_large(name: str, size: int, limit: int) -> Unreadable:

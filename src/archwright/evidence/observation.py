@@ -182,7 +182,7 @@ def observe(request: Request, store: Store, root: Path | None = None, present: P
     known: dict[Any, Observation] = store.__dict__.setdefault("_observed", {})
     key = (request.key, root, tuple(sorted((present or {}).items())))
     if key not in known:
-        known[key] = _observe(request, _index(store), root, present or {})
+        known[key] = _observe(request, store, root, present or {})
     found = known[key]
     return found if found.request is request else replace(found, request=request)
 
@@ -193,25 +193,41 @@ _MOST = 50
 
 
 def _index(store: Store) -> _Index:
-    """Arms by what they observed, of which parts and workload; and, for what is stale, by parts or name alone."""
+    """Arms by what they observed, of which parts and workload."""
     made: dict[tuple[Any, ...], list[Found]] | None = store.__dict__.get("_arms")
     if made is None:
         made = store.__dict__.setdefault("_arms", {})
-        for stored in store.records:
-            evidence = stored.evidence
-            for arm in evidence.arms:
-                found = Found(stored, arm)
-                taken = {*arm.samples, *arm.stated}
-                if evidence.kind == "bench":
-                    taken |= {n for n in DERIVED if evidence.has(arm, n)}
-                parts = arm.architecture.parts if arm.architecture else ""
-                names = {arm.name, arm.architecture.name if arm.architecture else ""} - {""}
-                for measure in taken:
-                    head = _head(evidence.kind, evidence.target, measure, evidence.device)
-                    made.setdefault((*head, parts, *_load(evidence.kind, evidence.settings)), []).append(found)
-                    for loose in (parts, *names):
-                        made.setdefault((*head, loose), []).append(found)
+        for found, head in _measured(store):
+            evidence, known = found.stored.evidence, found.arm.architecture
+            key = (*head, known.parts if known else "", *_load(evidence.kind, evidence.settings))
+            made.setdefault(key, []).append(found)
     return made
+
+
+def _loose_index(store: Store) -> _Index:
+    """The same by parts or names alone, for what no longer counts; made when the first claim asks why."""
+    made: dict[tuple[Any, ...], list[Found]] | None = store.__dict__.get("_loose")
+    if made is None:
+        made = store.__dict__.setdefault("_loose", {})
+        for found, head in _measured(store):
+            known = found.arm.architecture
+            names = {found.arm.name, known.name if known else ""} - {""}
+            for loose in (known.parts if known else "", *names):
+                made.setdefault((*head, loose), []).append(found)
+    return made
+
+
+def _measured(store: Store) -> Iterator[tuple[Found, tuple[Any, ...]]]:
+    """Every arm with each thing that was observed of it."""
+    for stored in store.records:
+        evidence = stored.evidence
+        for arm in evidence.arms:
+            found = Found(stored, arm)
+            taken = {*arm.samples, *arm.stated}
+            if evidence.kind == "bench":
+                taken |= {n for n in DERIVED if evidence.has(arm, n)}
+            for measure in taken:
+                yield found, _head(evidence.kind, evidence.target, measure, evidence.device)
 
 
 def _head(kind: str, target: str, measure: str, device: str | None) -> tuple[Any, ...]:
@@ -222,8 +238,9 @@ def _load(kind: str, settings: Mapping[str, Any]) -> tuple[Any, ...]:
     return (settings.get("batch"), settings.get("context")) if kind == "bench" else ()
 
 
-def _observe(request: Request, index: _Index, root: Path | None, present: Present) -> Observation:
+def _observe(request: Request, store: Store, root: Path | None, present: Present) -> Observation:
     fresh, stale = [], []
+    index = _index(store)
     for side in request.sides:
         settings = request.settings_of(side)
         parts = _parts(request, side, settings)
@@ -235,7 +252,8 @@ def _observe(request: Request, index: _Index, root: Path | None, present: Presen
         fresh.append(tuple(_one_a_record(good) if len(request.sides) == 1 else good))
         old: list[Stale] = []
         if not good:
-            loose = [f for n in (side.name, side.architecture.name, *parts) if n for f in index.get((*head, n), ())]
+            names = (side.name, side.architecture.name, *parts)
+            loose = [f for n in names if n for f in _loose_index(store).get((*head, n), ())]
             for found in list(dict.fromkeys(loose))[-_MOST:]:
                 old.append(Stale(found.stored, found.arm, _reasons(found, side, settings, root)))
         stale.append(tuple(sorted(old, key=lambda s: (len(s.reasons), s.arm.name != side.name, s.stored.name))))

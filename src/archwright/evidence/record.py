@@ -227,10 +227,12 @@ class Evidence:
 
     def measure(self, name: str) -> Measure | None:
         """A measure that was taken, or that follows from those taken."""
-        found = self.measures.get(name)
-        if found is None and name in DERIVED and all(self._factor(arm, name) for arm in self.arms):
-            found = DERIVED[name]
-        return found
+        return self.measures.get(name) or self._derived.get(name)
+
+    @cached_property
+    def _derived(self) -> dict[str, Measure]:
+        """The measures that follow from times and work of every arm."""
+        return {n: m for n, m in DERIVED.items() if all(self._factor(arm, n) for arm in self.arms)}
 
     def has(self, arm: Arm, name: str) -> bool:
         """Whether an arm holds a measure: as samples, as a stated value, or through its times and work."""
@@ -242,8 +244,15 @@ class Evidence:
         if samples is not None:
             scale = self.measures[name].scale if name in self.measures else 1.0
             return samples if scale == 1 else [x * scale for x in samples]
-        factor = self._factor(arm, name)
-        return [factor / t for t in arm.samples["time"]] if factor else None
+        key = (arm.name, name)
+        if key not in self._follow:
+            factor = self._factor(arm, name)
+            self._follow[key] = [factor / t for t in arm.samples["time"]] if factor else None
+        return self._follow[key]
+
+    @cached_property
+    def _follow(self) -> dict[tuple[str, str], Sequence[float] | None]:
+        return {}
 
     def _factor(self, arm: Arm, name: str) -> float:
         """What a time divides to give a derived measure; 0 where the arm does not say."""
