@@ -187,11 +187,8 @@ class Backend(ABC):
 
 def _load_builtin() -> None:
     from importlib import import_module
-    from importlib.util import find_spec
 
     for name in ("reference", "chunked", "sdpa", "flex", "flash"):
-        if find_spec(f"{__package__}.{name}") is None:
-            continue
         module = import_module(f".{name}", __package__)
         backends.register(name, module.backend)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...arch.attention.full import Full
-from .base import Kind, Reason, Request, backends
+from .base import Kind, Reason, Request
 
 RANKED: dict[tuple[str, Kind], tuple[str, ...]] = {
     ("cpu", "full"): ("sdpa", "reference"),
@@ -30,7 +30,7 @@ FLEX_FROM = 2**20
 def ranked(request: Request) -> tuple[str, ...]:
     """The names to try for a request, best first."""
     device = request.device_type if request.device_type in ("cpu", "cuda") else "cpu"
-    return tuple(n for n in RANKED[device, request.kind] if n in backends)
+    return RANKED[device, request.kind]
 
 
 def against(name: str, request: Request) -> tuple[Reason, ...]:
