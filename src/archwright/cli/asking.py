@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..arch.config import ArchitectureConfig
-from ..decisions.new import Draft, base_of, default_base, proposed_alternatives
+from ..decisions.bases import default_base
+from ..decisions.new import Draft, base_of, proposed_alternatives
 from ..errors import ArchwrightError, Problem, UsageError
 from .common import pairs
 

@@ -91,7 +91,7 @@ def run_bench(args: argparse.Namespace) -> int:
     need_torch()
     from ..arch.files import parse_tokens
     from ..lab.benches import bench
-    from ..lab.ceiling import cost, peaks
+    from .ceiling import cost, peaks
     from ..lab.devices import open_device
     from .compare import columns
 

@@ -152,7 +152,7 @@ def _run(able: list[Run], here: dict[str, str], store: Store, args: argparse.Nam
     from ..errors import ArchwrightError
     from ..evidence.store import Stored
     from ..lab.benches import run as answer
-    from ..lab.ceiling import cost, peaks
+    from .ceiling import cost, peaks
 
     failed = 0
     for number, each in enumerate(able, 1):

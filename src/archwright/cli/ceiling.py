@@ -1,4 +1,7 @@
-"""What a bench is measured against: the least work of an arm, and the peaks of a device, stated or calibrated."""
+"""What a bench is measured against: the least work of an arm, and the peaks of a device.
+
+Here costs and lab meet: lab takes both as numbers.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def peaks(slug: str, dtype: str, store: Store | None = None) -> dict[str, Any]:
         except ArchwrightError:
             flops = None
         return {"flops": flops, "bytes": float(known.bandwidth), "source": f"stated for {known.name}, dense {dtype}"}
-    from .calibration import ceilings
+    from ..lab.calibration import ceilings
 
     made = [s.evidence for s in store.of_kind("calibration", "device")] if store is not None else []
     fitting = [e for e in made if e.device == slug and e.settings.get("dtype") == dtype]
