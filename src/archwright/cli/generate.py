@@ -19,7 +19,9 @@ from .common import add_json, print_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("checkpoint", help="the folder of a checkpoint (archwright weights import writes one)")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="the folder of a checkpoint (archwright weights import writes one)"
+    )
     parser.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="a prompt as text; repeatable")
     parser.add_argument("--tokens", action="append", default=[], metavar="N,N", help="a prompt as tokens; repeatable")
     parser.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json (that of the checkpoint)")
