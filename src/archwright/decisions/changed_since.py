@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..project import find as find_project
+from .documents import own_documents
 from .names import name_parts, stem_of, walk
 from .revisions import Repository
 from .standing import own_files
@@ -77,7 +78,9 @@ def touched_by(
     own = {os.path.realpath(path) for path in own_files()}
     bases = _files_that_lead_to(mine, {b for record in records.values() for b in record.bases} | own)
     result.architectures = sorted(b for b in bases if not os.path.isdir(b))
-    evidence = any(os.path.relpath(p, inside).startswith("evidence" + os.sep) for p in mine)
+    kept = os.path.join(os.path.realpath(project.root / str(project.settings.get("evidence", "evidence"))), "")
+    # evidence is of code too: a module of the project that changed may have made it stale
+    evidence = any(p.startswith(kept) or p.endswith(".py") for p in mine)
     pins = {Path(p).stem.encode() for p in mine if os.path.basename(os.path.dirname(p)) == "bases"}
     there = {record.real for record in records.values()}
     gone = {stem_of(p) for p in mine if p.endswith(".md") and p not in there and not os.path.lexists(p)}
@@ -101,6 +104,8 @@ def touched_by(
         elif not pinned and bases & record.bases:
             result.governing.append(path)
     result.paths += [p for p in result.architectures if _has_requirements(p)]
+    if contents is None:
+        result.paths += [p for p in own_documents() if bases or os.path.realpath(p) in mine]
     result.neighbours = _neighbours(records, set(result.paths))
     result.governing = sorted({*result.paths, *_one_of_each(records, result.governing)})
     return result

@@ -12,6 +12,7 @@ from ..errors import NOTHING, ArchwrightError, Problem, UsageError
 from ..project import find as find_project
 from ..textio import Text, read_text
 from .claims_of import severity_of
+from .documents import check_page, check_python, components_folder, own_documents, python_files
 from .fixing import claims_in, definition_findings, fixed_text, write_fixed
 from .frame import Frame, Frames, shown
 from .framed import frame_findings, of_problem
@@ -64,6 +65,7 @@ class Checker:
         self.frames = Frames()
         self.report = Report()
         self.standing = Standing(self.frames)
+        self._pages: dict[str, bool] = {}
         self._folders: list[str] = []
         """Folders that were named: all their records are in the run."""
         self.beside: list[str] | None = None
@@ -79,6 +81,9 @@ class Checker:
         for path in named:
             if path.lower().endswith(ARCHITECTURES):
                 self.report.files.append(self._architecture(path))
+                continue
+            if path.endswith(".py") or self._is_page(path):
+                self._document(path)
                 continue
             record, file = self._record(path)
             self.report.files.append(file)
@@ -104,19 +109,19 @@ class Checker:
             project = find_project()
             folder = project.root / str(project.settings.get("decisions", "docs/decisions"))
             self._folders = [str(folder)]
-            return (find_records(folder) if folder.is_dir() else []), shown(folder)
+            return [*(find_records(folder) if folder.is_dir() else []), *own_documents()], shown(folder)
         given = [os.fspath(p) for p in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
         found: dict[str, str] = {}
         problems: list[Problem] = []
         for path in given:
             if os.path.isdir(path):
                 self._folders.append(path)
-                files = find_records(path)
+                files = [*find_records(path), *python_files(path)]
             elif not os.path.lexists(path):
                 problems.append(Problem(path, NOTHING, "does not exist"))
                 continue
-            elif not path.lower().endswith((*RECORDS, *ARCHITECTURES)):
-                rule = "is neither a record (.md) nor an architecture (.yaml, .json)"
+            elif not path.lower().endswith((*RECORDS, *ARCHITECTURES, ".py")):
+                rule = "is neither a record (.md) nor an architecture (.yaml, .json) nor Python (.py)"
                 problems.append(Problem(path, NOTHING, rule))
                 continue
             else:
@@ -144,6 +149,21 @@ class Checker:
                 at = (place.line, place.column) if place else (0, 0)
                 file.findings.append(Finding("invalid-architecture", "error", where, *at, problem.message))
         return file
+
+    def _is_page(self, path: str) -> bool:
+        """Whether a Markdown file lies in its project's folder of pages about components."""
+        here = os.path.dirname(os.path.abspath(path))
+        if here not in self._pages:
+            folder = os.path.abspath(components_folder(find_project(here).root))
+            self._pages[here] = os.path.join(here, "").startswith(os.path.join(folder, ""))
+        return self._pages[here]
+
+    def _document(self, path: str) -> None:
+        """A page or a Python file: one without claims is no part of the report, unless it was named."""
+        fixed = self.report.fixed if self.fix else None
+        file = check_python(path, self.frames) if path.endswith(".py") else check_page(path, self.frames, fixed)
+        if file is not None:
+            self.report.files.append(file)
 
     def _record(self, path: str) -> tuple[Record | None, FileReport]:
         name = shown(path)

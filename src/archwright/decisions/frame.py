@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +74,14 @@ class Frames:
         self.proving = False
         """Whether evidence is asked for even where none is kept yet."""
 
-    def of(self, text: str, path: str, name: str | None = None) -> Frame:
-        """The frame of a record's text; `path` says where it lies, `name` how messages call it."""
+    def of(self, text: str, path: str, name: str | None = None, default_base: str | None = None) -> Frame:
+        """The frame of a record's text; `path` says where it lies, `name` how messages call it.
+
+        `default_base` is what a document without a `base:` speaks about.
+        """
         record = parse_record(text, name or path)
+        if default_base is not None and record.base is None:
+            record = replace(record, base=default_base)
         document = parse_document(text, name or path, known_labels=record.claims_entries)
         folder = os.path.dirname(os.path.abspath(path))
         place = self._places.get((record.base, folder))

@@ -16,7 +16,8 @@ from ..arch.loading import load
 from ..errors import NOTHING, ArchwrightError, Location, Problem, Unreadable, UsageError
 from ..project import find_root
 from ..textio import read_text
-from .new import default_base, from_root
+from .bases import default_base
+from .new import from_root
 from .numbering import create
 from .record import parse
 from .template import heading, render

@@ -14,7 +14,7 @@ from ..arch.config import ArchitectureConfig
 from ..arch.loading import load
 from ..claims.labels import is_name
 from ..errors import NOTHING, ArchwrightError, InvalidValue, Problem, UsageError, did_you_mean
-from ..project import find as find_project
+from .bases import default_base
 from .filling import filled
 from .frame import Frames
 from .numbering import create
@@ -151,16 +151,6 @@ def _effects(
 def _located(base: str, root: Path) -> Path | str:
     path = root / base
     return path if path.exists() or "/" in base or base.endswith((".yaml", ".yml", ".json")) else base
-
-
-def default_base(root: Path) -> str | None:
-    """The architecture that a project's records start from: its setting, else architecture.yaml or config.json."""
-    named = find_project(root).settings.get("base")
-    if isinstance(named, str):
-        return named
-    return next(
-        (name for name in ("architecture.yaml", "architecture.yml", "config.json") if (root / name).is_file()), None
-    )
 
 
 def author(root: Path) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -9,10 +11,11 @@ from pathlib import Path
 
 from ..arch.config import ArchitectureConfig
 from ..arch.loading import Requirement, load
-from ..claims.document import Link
 from ..errors import ArchwrightError
+from ..project import find as find_project
 from ..textio import apply_edits, read_text
 from .claims_of import severity_of
+from .documents import check_python, components_folder, page_frame
 from .falsify import falsified
 from .fixing import claims_in
 from .frame import Frame, Frames, shown
@@ -21,6 +24,7 @@ from .report import ClaimResult, Finding, Report
 from .requirements import outcome, requirement_claims
 
 Falsify = Callable[[str], str | None]
+Framed = Callable[[str, str, str, Frames], Frame]
 
 
 @dataclass(slots=True)
@@ -45,8 +49,20 @@ def self_test(paths: list[str], falsify: Falsify = falsified) -> SelfTest:
             text = read_text(path).text
         except ArchwrightError:
             continue  # check reports it
-        _document(text, path, frames, falsify, result)
+        if path.endswith(".py"):
+            _python(text, path, frames, falsify, result)
+        else:
+            page = os.path.realpath(path).startswith(os.path.join(_pages(path), ""))
+            _document(text, path, page_frame if page else _record_frame, frames, falsify, result)
     return result
+
+
+def _pages(path: str) -> str:
+    return os.path.realpath(components_folder(find_project(path).root))
+
+
+def _record_frame(text: str, path: str, name: str, frames: Frames) -> Frame:
+    return frames.of(text, path, name)
 
 
 def as_report(result: SelfTest, checked: Report) -> Report:
@@ -61,8 +77,8 @@ def as_report(result: SelfTest, checked: Report) -> Report:
 # Documents --------------------------------------------------------------------------------------------------------
 
 
-def _document(text: str, path: str, frames: Frames, falsify: Falsify, result: SelfTest) -> None:
-    frame = frames.of(text, path, shown(path))
+def _document(text: str, path: str, framed: Framed, frames: Frames, falsify: Falsify, result: SelfTest) -> None:
+    frame = framed(text, path, shown(path), frames)
     if not frame.relevant or not frame.readable or severity_of(frame.record.status) is None:
         return
     claims, findings = _checked(frame)
@@ -78,7 +94,10 @@ def _document(text: str, path: str, frames: Frames, falsify: Falsify, result: Se
             result.left += 1
             continue
         result.altered += 1
-        result.findings += _wrong(text, path, frames, link, false, number, claims, before)
+        made = framed(apply_edits(text, [(link.start, link.end, false)]), path, shown(path), frames)
+        after, found = _checked(made)
+        every = [*found, *frame_findings(made, after)]
+        result.findings += _wrong(false, number, claims, before, after, every)
 
 
 def _checked(frame: Frame) -> tuple[list[ClaimResult], list[Finding]]:
@@ -90,19 +109,15 @@ def _computed(claim: ClaimResult) -> bool:
 
 
 def _wrong(
-    text: str,
-    path: str,
-    frames: Frames,
-    link: Link,
     false: str,
     number: int,
     claims: list[ClaimResult],
     before: list[Finding],
+    after: list[ClaimResult],
+    findings: list[Finding],
 ) -> Iterator[Finding]:
     """What `check` gets wrong about a document in which one claim was made false."""
     claim = claims[number]
-    frame = frames.of(apply_edits(text, [(link.start, link.end, false)]), path, shown(path))
-    after, findings = _checked(frame)
     said = f"[{claim.text}][{claim.label}] was made [{false}]"
 
     def wrong(message: str) -> Finding:
@@ -117,8 +132,7 @@ def _wrong(
         if other is not after[number] and other.verdict != was.verdict:
             yield wrong(f"[{other.text}][{other.label}] {other.verdict} instead of {was.verdict}")
     known = {(f.code, f.line, f.message) for f in before}
-    every = [*findings, *frame_findings(frame, after)]
-    news = [f for f in every if (f.code, f.line, f.message) not in known and f.severity != "note"]
+    news = [f for f in findings if (f.code, f.line, f.message) not in known and f.severity != "note"]
     here = (after[number].line, after[number].column)
     mine = [f for f in news if (f.line, f.column) == here and f.code == "claim-fails"]
     if len(mine) != 1:
@@ -126,6 +140,22 @@ def _wrong(
     for finding in news:
         if finding not in mine:
             yield wrong(f"{finding.code} was reported at {finding.line}:{finding.column}")
+
+
+def _python(text: str, path: str, frames: Frames, falsify: Falsify, result: SelfTest) -> None:
+    """The docstrings of a file; a figure is altered wherever its text stands, so it must be that of one claim."""
+    file = check_python(path, frames, text)
+    for number, claim in enumerate(file.claims if file is not None else ()):
+        assert file is not None
+        false = falsify(claim.text) if claim.verdict == "holds" and _computed(claim) else None
+        if false is None or sum(claim.text in c.text for c in file.claims) > 1:
+            result.left += 1
+            continue
+        result.altered += 1
+        altered = re.sub(rf"(?<![\w.]){re.escape(claim.text)}(?!\w)", false.replace("\\", r"\\"), text)
+        made = check_python(path, frames, altered)
+        after, findings = (made.claims, made.findings) if made is not None else ([], [])
+        result.findings += _wrong(false, number, file.claims, file.findings, after, findings)
 
 
 # Architecture files -----------------------------------------------------------------------------------------------

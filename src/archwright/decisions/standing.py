@@ -246,7 +246,7 @@ class _Instead(Bases):
 def own_files() -> list[str]:
     """The absolute paths of the project's own architecture files: its usual one, and those that its settings name."""
     from ..project import find
-    from .new import default_base
+    from .bases import default_base
 
     project = find()
     name = default_base(project.root)

@@ -18,6 +18,7 @@ from ..claims.resolve import alternative
 from ..costs.metric import metrics
 from ..errors import NOTHING, ArchwrightError, InvalidValue, Problem, Unreadable
 from ..project import find_root
+from .bases import default_base
 from .frame import shown
 from .governance import (
     MISSING,
@@ -30,7 +31,6 @@ from .governance import (
     value_in,
     value_of,
 )
-from .new import default_base
 from .origins import Origin, origin_of
 from .reading import Records, read_all
 from .sentences import sentence_about
