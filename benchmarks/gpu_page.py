@@ -29,8 +29,9 @@ WORDS = """
 ## What the figures say
 
 - A causal window of 512 at 4,096 tokens has 4.26 times fewer visible pairs than full attention. None of the kernels
-  here turns all of that into time at this length. With eight sequences flex is {forward:.2f} times as fast as full attention
-  forward and {both:.2f} times in both passes; with one sequence every call takes about as long as it takes to send it.
+  here turns all of that into time at this length. With eight sequences flex is {forward:.2f} times as fast as full
+  attention forward and {both:.2f} times in both passes; with one sequence every call takes about as long as it takes to
+  send it.
   The documented figure of about three times does not hold for these kernels on this machine.
 - The chunked backend is made for processors; on a GPU its many small products cost more than they save. `auto` takes
   flex for windows there.

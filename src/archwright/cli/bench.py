@@ -91,8 +91,8 @@ def run_bench(args: argparse.Namespace) -> int:
     need_torch()
     from ..arch.files import parse_tokens
     from ..lab.benches import bench
-    from .ceiling import cost, peaks
     from ..lab.devices import open_device
+    from .ceiling import cost, peaks
     from .compare import columns
 
     store = store_of(args)

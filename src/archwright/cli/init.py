@@ -1,7 +1,8 @@
 """Start a project, empty or from a published model's config.json.
 
-Writes architecture.yaml, the folder docs/decisions and [tool.archwright] in
-pyproject.toml. What exists is kept: a second run changes nothing.
+Writes architecture.yaml, the folder docs/decisions, [tool.archwright] in
+pyproject.toml, and the schema with which editors check architecture files
+(.archwright, .vscode). What exists is kept: a second run changes nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import create_exclusive
     from ..textio import read_text, write_text
     from ..units import Quantity
+    from .editor import COMMENT, wire
 
     folder = Path(args.folder)
     if folder.exists() and not folder.is_dir():
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise WriteFailed(Problem(str(folder), NOTHING, f"cannot be written: {error.strerror}")) from None
     try:
-        create_exclusive(file, commented(config))
+        create_exclusive(file, COMMENT + commented(config))
         written.append(str(file))
     except FileExistsError:
         kept.append(str(file))
@@ -58,6 +60,9 @@ def run(args: argparse.Namespace) -> int:
         else:
             write_text(project, source.text.rstrip("\n") + "\n\n[tool.archwright]\n", like=source)
             written.append(f"{project} ([tool.archwright] added)")
+    more, there = wire(folder)
+    written += more
+    kept += there
     if args.json:
         data = {"schema": "archwright/init/1", "written": written, "kept": kept, "fingerprint": config.fingerprint}
         print_json(data)

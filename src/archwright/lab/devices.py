@@ -157,7 +157,7 @@ class Cuda(Device):
     """A GPU under CUDA or ROCm: timed by its own events, its L2 cache cleared before each sample."""
 
     def __init__(self, device: torch.device) -> None:
-        if device.index is None:
+        if ":" not in str(device):
             device = torch.device("cuda", torch.cuda.current_device())
         torch.cuda.set_device(device)
         self.properties = torch.cuda.get_device_properties(device)
