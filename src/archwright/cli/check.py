@@ -33,6 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("text", "json", "sarif", "github"), default="text", help="how to print (text)"
     )
+    parser.add_argument(
+        "--root", metavar="FOLDER", help="what paths are relative to in the formats sarif and github (here)"
+    )
     parser.add_argument("--json", action="store_true", help="the same as --format json")
     parser.set_defaults(run=run)
 
@@ -55,10 +58,9 @@ def run(args: argparse.Namespace) -> int:
     kind = "json" if args.json else args.format
     if kind == "json":
         print(output.as_json(report))
-    elif kind == "sarif":
-        print(output.sarif(report))
-    elif kind == "github":
-        print(output.github(report))
+    elif kind in ("sarif", "github"):
+        seen = report.seen_from(args.root) if args.root else report
+        print(output.sarif(seen) if kind == "sarif" else output.github(seen))
     else:
         print(output.text(report, seconds=seconds, coverage=args.coverage, width=width(120), colour=colour(sys.stdout)))
     return report.exit_code(args.strict)

@@ -147,6 +147,17 @@ class Report:
             return 3
         return 1 if self.count("error") or (strict and self.count("warning")) else 0
 
+    def seen_from(self, folder: str) -> Report:
+        """The same findings with paths relative to another folder, as services want them."""
+        import os
+        from dataclasses import replace
+
+        def moved(finding: Finding) -> Finding:
+            return replace(finding, path=os.path.relpath(os.path.abspath(finding.path), folder))
+
+        files = [replace(file, findings=[moved(f) for f in file.findings]) for file in self.files]
+        return replace(self, files=files, general=[moved(f) for f in self.general])
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `check --format json`."""
         return {
