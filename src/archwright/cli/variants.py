@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import textwrap
 from typing import Any
 
 from ..arch.attention import attention_types
 from ..arch.docs import field_docs
 from ..arch.feed_forward import feed_forward_types
 from ..arch.spec import field_types, type_name
-from .common import add_json, print_json
+from .common import add_json, print_json, width
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,21 +55,44 @@ def run(args: argparse.Namespace) -> int:
         print_json({"schema": "archwright/variants/1", **data})
         return 0
     for room, variants in data.items():
-        if not variants:
-            continue
-        print(room.replace("_", "-").capitalize())
-        for variant in variants:
-            alias = f" (same as {variant['same_as']})" if variant["same_as"] else ""
-            print(f"  {variant['name']}{alias}: {variant['title']}")
-            if variant["same_as"] and not args.name:
-                continue
-            size = max((len(field["name"]) for field in variant["fields"]), default=0)
-            for field in variant["fields"]:
-                default = "required" if field["required"] else f"default {_shown(field['default'])}"
-                print(f"    {field['name']:<{size}}  {default:<16}  {field['meaning']}")
+        if variants:
+            _print_room(room.replace("_", "-"), variants, alone=bool(args.name))
     if not args.name:
-        print("\nIn a file: attention: {type: sliding, window_size: 512}")
+        print("\nOne with all its fields: archwright variants NAME")
+        print("In a file: attention: {type: sliding, window_size: 512}")
     return 0
+
+
+def _print_room(room: str, variants: list[dict[str, Any]], alone: bool) -> None:
+    """The variants of one kind; the fields that all of them have stand once."""
+    whole = [v for v in variants if not v["same_as"]]
+    shared = [] if alone else [f for f in whole[0]["fields"] if all(f in v["fields"] for v in whole)]
+    size = max(len(f["name"]) for v in variants for f in v["fields"])
+    print(room.capitalize())
+    if shared:
+        print(f"  every {room} variant has")
+        for field in shared:
+            _print_field(field, size)
+    for variant in variants:
+        alias = f" (same as {variant['same_as']})" if variant["same_as"] else ""
+        _wrapped(f"  {variant['name']}{alias}: ", variant["title"], 4)
+        if alone or not variant["same_as"]:
+            for field in variant["fields"]:
+                if field not in shared:
+                    _print_field(field, size)
+
+
+def _print_field(field: dict[str, Any], size: int) -> None:
+    default = "required" if field["required"] else _shown(field["default"])
+    _wrapped(f"    {field['name']:<{size}}  {default:<8}  ", field["meaning"])
+
+
+def _wrapped(head: str, text: str, indent: int | None = None) -> None:
+    """A text behind its head, on lines that fit the terminal."""
+    following = " " * (len(head) if indent is None else indent)
+    print(
+        "\n".join(textwrap.wrap(text, width(120), initial_indent=head, subsequent_indent=following) or [head.rstrip()])
+    )
 
 
 def _shown(value: Any) -> str:
