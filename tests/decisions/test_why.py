@@ -105,7 +105,7 @@ def test_what_was_decided_before(decided: Project) -> None:
     decided.supersede(decided.root / "docs/decisions/0001-heads.md", new)
     said = said_of(why("n_kv_heads"))
     assert said.startswith("4  decided in ADR-0003")
-    assert 'before: 8, ADR-0001 "Record 1" (superseded by ADR-3)' in said
+    assert 'before: 8, ADR-0001 "Record 1" (superseded by ADR-0003)' in said
 
 
 def test_a_released_field_says_who_decided_it_once(decided: Project) -> None:

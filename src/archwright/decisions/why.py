@@ -31,6 +31,7 @@ from .governance import (
     value_in,
     value_of,
 )
+from .names import name_parts
 from .origins import Origin, origin_of
 from .reading import Records, read_all
 from .sentences import sentence_about
@@ -268,7 +269,9 @@ def _block(answer: Answer, parts: list[Part], width: int) -> list[str]:
             lines += _wrapped(f"{indent}{first.undone}", indent, width)
     for ruling, leaf in first.former:
         record = ruling.record
-        by = f" by ADR-{', ADR-'.join(record.superseded_by)}" if record.superseded_by else ""
+        digits = len(name_parts(record.stem).digits)
+        names = [f"ADR-{n:0>{digits}}" if n[:1].isdigit() else n for n in record.superseded_by]
+        by = f" by {', '.join(names)}" if names else ""
         status = record.status if record.status != "accepted" else "superseded"
         before = f'{indent}before: {value_text(leaf.value)}, {record.label} "{record.title}" ({status}{by})'
         lines += _wrapped(before, indent, width)
