@@ -3,8 +3,8 @@
     python benchmarks/published_models.py [FOLDER] [--json FILE]
 
 FOLDER holds `configs/*.json` and `truth.csv` (slug, params_total, flops_forward_per_token_at_4096, ...). accelerate's
-estimate is that of `accelerate estimate-memory`: the model built empty, sizes summed with `calculate_maximum_sizes`, as
-float32, over four bytes. The 6N rule is six times the parameters for a training token, here a third of it for a
+estimate is that of `accelerate estimate-memory`: the model built empty, sizes summed with `calculate_maximum_sizes`,
+over the bytes of its type. The 6N rule is six times the parameters for a training token, here a third of it for a
 forward pass. Without FOLDER, or with --smoke, two small configs are made on the spot and the truth is transformers'
 own count.
 """
@@ -60,7 +60,7 @@ def accelerate_parameters(path: Path) -> int | None:
         size, _ = calculate_maximum_sizes(model)
     except (ValueError, KeyError, AttributeError, TypeError, ImportError):
         return None
-    return int(size) // 4
+    return int(size) // model.dtype.itemsize
 
 
 def measure(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
