@@ -199,7 +199,8 @@ def test_a_signal_while_a_bench_runs_leaves_a_valid_state(project: Path) -> None
             break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, out + err
+    # where the interrupt falls into code run from a text, Python itself ends by the signal: 130 to a shell as well
+    assert process.returncode in (130, -signal.SIGINT), out + err
     assert "Traceback" not in err and "Go on: archwright prove --only memory" in err
     assert not [p for p in project.rglob("*") if p.suffix == ".json" or p.name.startswith(".tmp")]
 
