@@ -310,3 +310,41 @@ def test_a_decision_taken_out_of_an_accepted_record_is_an_error(project: Project
     assert project.codes() == ["changed-decision"]
     (said,) = project.said("changed-decision")
     assert "{n_kv_heads: 8} was accepted" in said
+
+
+@pytest.mark.parametrize("place", ["front", "prose", "definitions"])
+def test_a_record_with_a_merge_conflict_is_not_accepted(project: Project, place: str) -> None:
+    path = project.record(1, FRONT, BODY)
+    conflict = "<<<<<<< ours\n{a}\n=======\n{b}\n>>>>>>> theirs\n"
+    text = path.read_text(encoding="utf-8")
+    if place == "front":
+        text = text.replace(
+            "decision: {n_kv_heads: 8}\n",
+            conflict.format(a="decision: {n_kv_heads: 8}", b="decision: {n_kv_heads: 4}"),
+        )
+    elif place == "prose":
+        text = text.replace("# Record 1\n", "# Record 1\n\n" + conflict.format(a="One.", b="Two."))
+    else:
+        a, b = ('[kv_cache]: x.yaml "computed: 4.00 GiB, holds"', '[kv_cache]: x.yaml "computed: 2.00 GiB, holds"')
+        text += "\n" + conflict.format(a=a, b=b)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="merge conflict"):
+        project.accept(path)
+    assert path.read_text(encoding="utf-8") == text and project.pins() == []
+    if place == "definitions":
+        from archwright.decisions.check import check
+
+        check(fix=True)
+        assert "decided on" in project.accept(path)
+
+
+def test_a_field_that_no_longer_exists(project: Project) -> None:
+    """A record decided about a field that a later release, or the file, does not have: said, and never a traceback."""
+    project.accept(project.record(1, FRONT, "No figures."))
+    (pin,) = project.pins()
+    for file in (pin, project.root / "docs/decisions/0001-record-1.md"):
+        file.write_text(file.read_text().replace("n_kv_heads: 8}", "n_bygone_heads: 8}"))
+    pin.write_text(pin.read_text().replace("decision:\n  n_kv_heads: 8", "decision:\n  n_bygone_heads: 8"))
+    report = project.check()
+    assert {"broken-base"} <= {f.code for f in report.findings}
+    assert any("n_bygone_heads is not a field" in f.message for f in report.findings)

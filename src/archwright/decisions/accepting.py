@@ -30,6 +30,11 @@ def accept(path: str) -> Outcome:
     already = record.status == "accepted"
     if not already:
         require(record, "accepted")
+    if frame.document.conflicts:
+        line = frame.document.conflicts[0]
+        rule = "holds the marks of a merge conflict that was never resolved"
+        remedy = "keep one side and remove the marks; archwright check --fix mends the definitions"
+        raise UsageError(Problem(record.label, NOTHING, rule, remedy, Location(record.path, line, 1)))
     if already and record.decided_on is not None and frame.pin is not None and not frame.pin.edited:
         return Outcome((f"{record.label} is already accepted, decided on {record.decided_on}",), ())
     if already and record.decided_on is not None:
