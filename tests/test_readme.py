@@ -45,6 +45,14 @@ def test_the_architecture_and_its_cache(tmp_path):
     assert written and written[1] == str(aw.metrics.kv_cache(config, context=32768))
 
 
+def test_the_changelog_counts_right():
+    from archwright.arch.huggingface import model_types
+    from archwright.arch.presets import names
+
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"of any of {len(model_types())} model types, or one of {len(names())} presets" in text
+
+
 def test_both_commands_are_make_targets():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in re.findall(r"^make (\w+)", README, re.M):

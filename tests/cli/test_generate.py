@@ -76,6 +76,16 @@ def test_what_is_missing_or_wrong(checkpoint, capsys, words, code, said):
     assert "Traceback" not in printed.err
 
 
+def test_texts(checkpoint, tmp_path, capsys):
+    broken = tmp_path / "tokenizer.json"
+    broken.write_text("{")
+    assert main(["generate", str(checkpoint), "--prompt", "x", "--tokenizer", str(broken)]) == 3
+    assert "is not a tokenizer" in " ".join(capsys.readouterr().err.split())
+    (byte,) = rows(capsys, str(checkpoint), "--prompt", "\x05", "--tokenizer", "bytes", "--max-new-tokens", "4")
+    (number,) = rows(capsys, str(checkpoint), "--tokens", "5", "--max-new-tokens", "4")
+    assert byte["tokens"] == number["tokens"] and byte["text"] == bytes(byte["tokens"]).decode(errors="replace")
+
+
 def test_a_checkpoint_that_is_not_there(tmp_path, capsys):
     assert main(["generate", str(tmp_path / "none"), "--tokens", "1"]) == 3
     assert "none" in capsys.readouterr().err

@@ -17,7 +17,7 @@ def canonical_attention(spec: AttentionSpec) -> AttentionSpec:
         values = {name: getattr(spec, name) for name in field_types(type(spec)) if name != "dilation"}
         return attention_types.get("sliding")(**values)
     if spec.type == "mla":
-        return spec.change(n_kv_heads=spec.n_heads, head_dim=spec.key_dim)  # type: ignore[no-any-return]
+        return spec.change(n_kv_heads=spec.n_heads, head_dim=spec.key_dim)  # type: ignore[no-any-return]  # change() is of the same class
     return spec
 
 

@@ -11,10 +11,13 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import NOTHING, NotSupported, Problem, Unreadable, UsageError
 from .common import add_json, print_json
+
+if TYPE_CHECKING:
+    from ..nn.texts import Tokenizer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="a prompt as text; repeatable")
     parser.add_argument("--tokens", action="append", default=[], metavar="N,N", help="a prompt as tokens; repeatable")
-    parser.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json (that of the checkpoint)")
+    parser.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json (that of the checkpoint), or bytes")
     parser.add_argument("--max-new-tokens", type=int, default=64, metavar="N", help="how many tokens at most (64)")
     parser.add_argument("--temperature", type=float, default=0.0, metavar="X", help="0 takes the likeliest token (0)")
     parser.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens")
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     tokenizer = _tokenizer(args)
     prompts = [_numbers(words, "--tokens") for words in args.tokens]
-    prompts += [tokenizer.encode(text).ids for text in args.prompt]
+    prompts += [tokenizer.encode(text) for text in args.prompt if tokenizer]
     if not prompts:
         raise UsageError(Problem("prompt", NOTHING, "is missing", "Add --prompt TEXT or --tokens 1,2,3"))
     sampler = Sampler(args.temperature, args.top_k, args.top_p, args.seed)
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _shown(tokenizer: Any, live: bool) -> Callable[[list[int]], None]:
+def _shown(tokenizer: Tokenizer | None, live: bool) -> Callable[[list[int]], None]:
     """Prints what a row gained, as it comes; a text is decoded whole, because one token may be part of a letter."""
     printed = ""
 
@@ -103,15 +106,14 @@ def _numbers(words: str, option: str) -> list[int]:
         raise UsageError(Problem(option, words, "is not a list of token numbers", f"Write {option} 1,15043")) from None
 
 
-def _tokenizer(args: argparse.Namespace) -> Any:
+def _tokenizer(args: argparse.Namespace) -> Tokenizer | None:
     """The tokenizer that a text prompt needs; None where there is none and none is needed."""
-    path = Path(args.tokenizer or Path(args.checkpoint) / "tokenizer.json")
-    if not path.is_file():
-        if args.prompt or args.tokenizer:
-            raise Unreadable(Problem(str(path), NOTHING, "does not exist", "Give --tokenizer FILE, or --tokens 1,2,3"))
-        return None
-    if find_spec("tokenizers") is None:
-        raise NotSupported(Problem("tokenizers", NOTHING, "is not installed", "pip install 'archwright[torch]'"))
-    from tokenizers import Tokenizer
+    from ..nn.texts import tokenizer
 
-    return Tokenizer.from_file(str(path))
+    beside = Path(args.checkpoint) / "tokenizer.json"
+    if args.tokenizer:
+        return tokenizer(args.tokenizer)
+    if args.prompt and not beside.is_file():
+        remedy = "Give --tokenizer FILE (or bytes), or --tokens 1,2,3"
+        raise Unreadable(Problem(str(beside), NOTHING, "does not exist", remedy))
+    return tokenizer(beside) if beside.is_file() else None

@@ -114,7 +114,7 @@ def bench(
     done = [_arm(m, work, timing, settings, cost, root) for m in made]
     known = [m for m in BENCH_MEASURES if all(m in arm.samples for arm in done)]
     measures = {
-        n: Measure(BENCH_MEASURES[n][0], BENCH_MEASURES[n][1], _SUMMARIES[n])  # type: ignore[arg-type]
+        n: Measure(BENCH_MEASURES[n][0], BENCH_MEASURES[n][1], _SUMMARIES[n])  # type: ignore[arg-type]  # the table holds words of that type
         for n in known
     }
     done = [replace(arm, samples={n: arm.samples[n] for n in known}) for arm in done]

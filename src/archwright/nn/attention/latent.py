@@ -52,7 +52,7 @@ class LatentAttention(AttentionModule):
         where: dict[str, Any] = {"device": device, "dtype": dtype}
         queries, eps = spec.n_heads * spec.key_dim, 1e-6 if spec.latent_eps is None else spec.latent_eps
         low = spec.q_lora_rank
-        self.q_proj = empty_linear(spec.d_model, queries, False, **where) if low is None else None  # type: ignore[assignment]
+        self.q_proj = empty_linear(spec.d_model, queries, False, **where) if low is None else None  # type: ignore[assignment]  # absent
         self.q_a_proj = None if low is None else empty_linear(spec.d_model, low, spec.latent_bias, **where)
         self.q_a_norm = None if low is None else RMSNorm(low, eps, **where)
         self.q_b_proj = None if low is None else empty_linear(low, queries, False, **where)
